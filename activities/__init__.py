@@ -1,0 +1,1 @@
+"""The imperative shell: one conversation with the outside each."""

@@ -1,0 +1,1 @@
+"""How to ask, from Python and from the command line."""

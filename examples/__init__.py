@@ -1,0 +1,1 @@
+"""Domains that run; each is a test."""

@@ -1,0 +1,1 @@
+"""The contract with every caller: names, payload models and error types."""

@@ -1,0 +1,1 @@
+"""The mutation request workflow and its options."""
