@@ -1,0 +1,112 @@
+"""OURS: the whole governed job, called as any language would, by the wire contract alone.
+
+One requester, one approver with the role `approver`, one policy that requires one approval; each
+request has a state of its own, so that nothing but the machine is shared.
+"""
+
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowUpdateStage
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+ROOT = Path(__file__).resolve().parent.parent
+TASK_QUEUE = "mutations"
+WORKFLOW = "MutationRequest"
+DOMAIN = "benchmarks.domain:domain"
+REQUESTER = "rob"
+APPROVER = "ana"
+DIRECTORY = {
+    "actors": {
+        REQUESTER: {"name": "Rob", "type": "user", "roles": []},
+        APPROVER: {"name": "Ana", "type": "user", "roles": ["approver"]},
+    }
+}
+
+
+class Ours:
+    """Our worker as a subject, see `benchmarks.subject.Subject`."""
+
+    name = "OURS"
+    search_attributes: Mapping[str, str] = {
+        "MutationStatus": "Keyword",
+        "MutationStateId": "Keyword",
+        "MutationType": "Keyword",
+        "MutationCategory": "Keyword",
+        "MutationRisk": "Keyword",
+        "MutationRequester": "Keyword",
+        "MutationPendingReasons": "KeywordList",
+        "MutationApprovers": "KeywordList",
+        "MutationTags": "KeywordList",
+        "MutationExpiresAt": "Datetime",
+    }
+
+    def missing(self) -> str | None:
+        """Say why it cannot run here: no worker, or a domain that does not load."""
+        if not (ROOT / "worker.py").exists():
+            return "worker.py is not there"
+        try:
+            importlib.import_module(DOMAIN.partition(":")[0])
+        except ImportError as error:
+            return f"the domain {DOMAIN} does not load: {error}"
+        return None
+
+    def worker_command(self, folder: Path) -> Sequence[str]:
+        """Write the directory and give the arguments that run the worker with its store."""
+        directory = folder / "directory.json"
+        directory.write_text(json.dumps(DIRECTORY), encoding="utf-8")
+        store = f"sqlite:///{folder / 'ours.sqlite'}"
+        options = ["--domain", DOMAIN, "--directory", str(directory), "--store", store]
+        return ["worker.py", *options]
+
+    async def start(self, client: Client, number: int) -> str:
+        """Start request `number` on a state of its own and give its id."""
+        request_id = f"ours-{number}"
+        handle = await client.start_workflow(
+            WORKFLOW,
+            {
+                "request_id": request_id,
+                "state_id": f"bench/{number}",
+                "mutations": [{"type": "IncreaseQuota", "parameters": {"amount": 1}}],
+                "actor_id": REQUESTER,
+                "reason": "a benchmark",
+            },
+            id=request_id,
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        )
+        return handle.id
+
+    async def approve(self, client: Client, request_id: str) -> None:
+        """Approve by signal; a request with one binding needs none in the decision."""
+        await client.get_workflow_handle(request_id).signal("approve", _decision(request_id))
+
+    async def wait(self, client: Client, request_id: str) -> object:
+        """Wait for the end; give `None` when it was executed, else the result."""
+        result: Any = await client.get_workflow_handle(request_id).result()
+        return None if result.get("status") == "Executed" else result
+
+
+class OursByUpdate(Ours):
+    """The same, approved by the update `decide`, which answers the approver."""
+
+    name = "OURS by update"
+
+    async def approve(self, client: Client, request_id: str) -> None:
+        """Approve by update and wait for its answer."""
+        decision = {**_decision(request_id), "verdict": "approve"}
+        handle = await client.get_workflow_handle(request_id).start_update(
+            "decide",
+            decision,
+            id=decision["decision_id"],
+            wait_for_stage=WorkflowUpdateStage.COMPLETED,
+        )
+        await handle.result()
+
+
+def _decision(request_id: str) -> dict[str, str]:
+    return {"decision_id": f"{request_id}-{APPROVER}", "actor_id": APPROVER}
