@@ -46,6 +46,10 @@ check: .venv/.stamp ## format, lint, types, walls between rooms, Compose file, D
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/docker-compose -f docker-compose.yml config -q
 	$(BIN)/hadolint Dockerfile
+	diff <($(BIN)/python -m wire.search_attributes | sort) \
+		<($(BIN)/docker-compose -f docker-compose.yml config --format json \
+		| $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["configs"]["search-attributes"]["content"], end="")' \
+		| sort)
 
 format: .venv/.stamp ## put the code into shape
 	$(BIN)/ruff format .
