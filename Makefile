@@ -12,9 +12,11 @@ PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	echo python3)
 endif
 
-# PostgreSQL in the tests keeps its lock here; a folder shared between people would lock the others out.
+# PostgreSQL in the tests keeps its lock here. A folder shared between people would lock the others out,
+# and one that others may read is refused.
 export XDG_RUNTIME_DIR := $(shell d="$${XDG_RUNTIME_DIR:-}"; \
-	if [ ! -d "$$d" ] || [ ! -w "$$d" ]; then d="$${TMPDIR:-/tmp}/mutator-$$(id -u)"; mkdir -p -m 700 "$$d"; fi; \
+	if [ -z "$$d" ] || [ -z "$$(find "$$d" -maxdepth 0 -user "$$(id -u)" -perm 700 2>/dev/null)" ]; then \
+		d="$${TMPDIR:-/tmp}/mutator-$$(id -u)"; mkdir -p -m 700 "$$d"; fi; \
 	echo "$$d")
 
 BIN := .venv/bin
