@@ -1,0 +1,60 @@
+"""The domain that is measured: one quota, one mutation, one policy that wants one approval."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import (
+    Domain,
+    Facts,
+    Intent,
+    Mutation,
+    MutationContext,
+    Policy,
+    PolicyDecision,
+    Requirement,
+    require,
+)
+
+
+class Quota(BaseModel):
+    """How much of something is allowed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: int = 0
+
+
+class IncreaseQuota(Mutation[Quota]):
+    """Allow `amount` more."""
+
+    amount: int = Field(ge=1)
+
+    @property
+    def intent(self) -> Intent:
+        """Say what it is; the risk is the default, low."""
+        return Intent(operation="increase", category="quota")
+
+    def apply(self, state: Quota) -> Quota:
+        """Add the amount."""
+        return Quota(limit=state.limit + self.amount)
+
+
+class OneApprover(Policy):
+    """One approval from the role `approver`, always."""
+
+    name = "one_approver"
+    applies_to = (IncreaseQuota,)
+
+    def evaluate(
+        self, mutation: IncreaseQuota, state: Quota, context: MutationContext, facts: Facts
+    ) -> PolicyDecision:
+        """Require it."""
+        return require(Requirement.approval(roles=["approver"], needed=1))
+
+
+domain = Domain(
+    name="bench",
+    state=Quota,
+    mutations=[IncreaseQuota],
+    policies=[OneApprover()],
+    initial=lambda _key: Quota(),
+)
