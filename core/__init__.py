@@ -1,1 +1,62 @@
-"""The pure engine of mutations: values and rules, without I/O, clock, chance or Temporal."""
+"""The pure engine of mutations: values and rules, without I/O, clock, chance or Temporal.
+
+Everything a domain author needs is imported from here.
+"""
+
+from .changes import Change, ChangeSet, Identity, diff
+from .context import ActorType, ExecutionContext, Mode, MutationContext
+from .domain import Dispatch, Domain, Domains
+from .effects import Effect, SideEffect
+from .engine import Engine
+from .errors import MutatorError
+from .facts import Facts
+from .history import HistoryEntry
+from .mutation import Applied, BlastRadius, Intent, Mutation, RiskLevel
+from .observers import LoggingObserver, Observer
+from .options import Options
+from .policy import Policy, PolicyDecision, Verdict, allow, deny, policy, require
+from .requirements import Requirement, RequirementKind, Strategy
+from .result import ExecutionResult, Outcome
+from .validation import Issue, Severity
+
+__all__ = [
+    "ActorType",
+    "Applied",
+    "BlastRadius",
+    "Change",
+    "ChangeSet",
+    "Dispatch",
+    "Domain",
+    "Domains",
+    "Effect",
+    "Engine",
+    "ExecutionContext",
+    "ExecutionResult",
+    "Facts",
+    "HistoryEntry",
+    "Identity",
+    "Intent",
+    "Issue",
+    "LoggingObserver",
+    "Mode",
+    "Mutation",
+    "MutationContext",
+    "MutatorError",
+    "Observer",
+    "Options",
+    "Outcome",
+    "Policy",
+    "PolicyDecision",
+    "Requirement",
+    "RequirementKind",
+    "RiskLevel",
+    "Severity",
+    "SideEffect",
+    "Strategy",
+    "Verdict",
+    "allow",
+    "deny",
+    "diff",
+    "policy",
+    "require",
+]

@@ -1,0 +1,229 @@
+"""What an author hands to a worker: a state type, its mutations, its policies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal
+
+from pydantic import JsonValue, ValidationError
+
+from .audit import MutationRecord
+from .effects import SideEffect
+from .errors import DefinitionError, InvalidParameters, InvalidValue, UnknownDomain, UnknownMutation
+from .model import Value
+from .mutation import Mutation, S
+from .options import DEFAULT, Options
+from .policy import Policy, check_names
+from .requirements import Strategy
+
+NAME = re.compile(r"^[a-z][a-z0-9_.-]{0,63}$")
+STATE_ID = re.compile(r"^[a-z][a-z0-9_.-]{0,63}/[^\s/][^\s]{0,134}$")
+
+DEFAULT_EXPIRY = timedelta(days=14)
+
+
+class Dispatch(Value):
+    """What a side-effect handler is given besides the side effect.
+
+    Attributes:
+        key: The idempotency key: the same at every attempt, another for every side effect.
+        request_id: The request that caused it.
+        state_id: The state it is about.
+        version: The version the request's commit led to.
+        current_version: The version of `state`; may be newer when handlers lag behind.
+        state: The state's document as it is now.
+        at: When it was committed.
+        attempt: 1 for the first.
+    """
+
+    key: str
+    request_id: str
+    state_id: str
+    version: int
+    current_version: int
+    state: JsonValue
+    at: datetime
+    attempt: int = 1
+
+
+SideEffectHandler = Callable[[SideEffect, Dispatch], None]
+Initial = Callable[[str], S | None]
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Domain(Generic[S]):
+    """A state type with everything that may happen to it.
+
+    Args:
+        name: The part of the state id before the slash; lower case.
+        state: The state's model.
+        mutations: Its mutations; several schema versions of one type may be registered.
+        policies: The rules; names are unique.
+        initial: Answers the value at version 0 for a key, or nothing where no state may begin.
+        handlers: Side-effect handlers by contract name; run after the commit, at least once.
+        strategy: What drift does to approvals; requests can only be stricter.
+        expires_in: The deadline of a request that names none.
+        options: How the engine runs this domain's code.
+        on_error: What an exception of author code does at execution: end the request, or hold it.
+        schema_version: The version of the state's document form.
+        upgrades: Lifts a document of an older form, by the version it lifts from.
+
+    Raises:
+        DefinitionError: A name is malformed or used twice, or something is missing.
+    """
+
+    name: str
+    state: type[S]
+    mutations: Sequence[type[Mutation[S]]]
+    policies: Sequence[Policy] = ()
+    initial: Initial[S] | None = None
+    handlers: Mapping[str, SideEffectHandler] | None = None
+    strategy: Strategy = Strategy.KEEP_IF_UNAFFECTED
+    expires_in: timedelta = DEFAULT_EXPIRY
+    options: Options = DEFAULT
+    on_error: Literal["reject", "hold"] = "reject"
+    schema_version: int = 1
+    upgrades: Mapping[int, Upgrade] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail later."""
+        if not NAME.match(self.name):
+            message = f"The domain name {self.name!r} must match {NAME.pattern}."
+            raise DefinitionError(message)
+        if not self.mutations:
+            message = f"The domain {self.name!r} has no mutations."
+            raise DefinitionError(message)
+        seen: set[tuple[str, int]] = set()
+        for mutation in self.mutations:
+            key = (mutation.name(), mutation.schema_version)
+            if key in seen:
+                message = f"The domain {self.name!r} registers {key[0]} v{key[1]} twice."
+                raise DefinitionError(message)
+            seen.add(key)
+        check_names(self.policies)
+        if self.expires_in <= timedelta(0):
+            message = f"The domain {self.name!r} lets requests expire before they begin."
+            raise DefinitionError(message)
+        for version in range(1, self.schema_version):
+            if version not in (self.upgrades or {}):
+                message = (
+                    f"The domain {self.name!r} has state documents of version {version} "
+                    "and no upgrade from it."
+                )
+                raise DefinitionError(message)
+
+    def mutation(self, name: str, version: int | None = None) -> type[Mutation[S]]:
+        """Answer the mutation of that type; without a version the newest.
+
+        Raises:
+            UnknownMutation: It is not registered.
+        """
+        of_name = sorted(
+            (m for m in self.mutations if m.name() == name), key=lambda m: m.schema_version
+        )
+        if version is None and of_name:
+            return of_name[-1]
+        for candidate in of_name:
+            if candidate.schema_version == version:
+                return candidate
+        known = tuple(sorted({f"{m.name()} v{m.schema_version}" for m in self.mutations}))
+        raise UnknownMutation(self.name, name, version, known)
+
+    def read_mutation(
+        self, name: str, parameters: Mapping[str, JsonValue], version: int | None = None
+    ) -> Mutation[S]:
+        """Make a mutation of its parameters.
+
+        Raises:
+            UnknownMutation: It is not registered.
+            InvalidParameters: They do not validate; the sentence names each field.
+        """
+        mutation_type = self.mutation(name, version)
+        try:
+            return mutation_type.model_validate(dict(parameters))
+        except ValidationError as error:
+            message = f"The parameters of {name} do not validate: {problems(error)}."
+            raise InvalidParameters(message, mutation_type=name) from error
+
+    def read_record(self, record: MutationRecord) -> Mutation[S]:
+        """Make a mutation of its stored record; see `read_mutation`."""
+        return self.read_mutation(record.type, record.parameters, record.schema_version)
+
+    def read_state(self, document: JsonValue, schema_version: int) -> S:
+        """Make a state of its stored document, lifting older forms.
+
+        Raises:
+            InvalidValue: The document cannot be read; the state is then held, not guessed.
+        """
+        if schema_version > self.schema_version:
+            message = (
+                f"A state of {self.name!r} was written in form {schema_version}; "
+                f"this worker knows forms up to {self.schema_version}."
+            )
+            raise InvalidValue(message)
+        try:
+            for version in range(schema_version, self.schema_version):
+                if not isinstance(document, dict):
+                    break
+                document = (self.upgrades or {})[version](document)
+            return self.state.model_validate(document)
+        except ValidationError as error:
+            message = f"A state of {self.name!r} cannot be read: {problems(error)}."
+            raise InvalidValue(message) from error
+        except Exception as error:
+            message = f"A state of {self.name!r} cannot be lifted: {type(error).__name__}: {error}"
+            raise InvalidValue(message) from error
+
+
+class Domains:
+    """The domains of one worker, by name."""
+
+    def __init__(self, domains: Iterable[Domain[Any]]) -> None:
+        """Register each.
+
+        Raises:
+            DefinitionError: Two have the same name.
+        """
+        self._domains: dict[str, Domain[Any]] = {}
+        for domain in domains:
+            if domain.name in self._domains:
+                message = f"Two domains are named {domain.name!r}."
+                raise DefinitionError(message)
+            self._domains[domain.name] = domain
+
+    def __iter__(self) -> Any:
+        """Iterate over the domains by name."""
+        return iter(sorted(self._domains.values(), key=lambda d: d.name))
+
+    def of(self, state_id: str) -> Domain[Any]:
+        """Answer the domain of a state.
+
+        Raises:
+            UnknownDomain: None of that name is registered.
+        """
+        name = state_id.partition("/")[0]
+        try:
+            return self._domains[name]
+        except KeyError:
+            raise UnknownDomain(name, tuple(sorted(self._domains))) from None
+
+
+def key_of(state_id: str) -> str:
+    """Answer the part of a state id after the first slash."""
+    return state_id.partition("/")[2]
+
+
+def problems(error: ValidationError, limit: int = 5) -> str:
+    """Answer what pydantic found, one phrase a field, without the values given."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    phrases = [
+        f"{'.'.join(str(part) for part in each['loc']) or 'the whole'}: {each['msg']}"
+        for each in found[:limit]
+    ]
+    if len(found) > limit:
+        phrases.append(f"and {len(found) - limit} more")
+    return "; ".join(phrases)

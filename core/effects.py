@@ -1,0 +1,82 @@
+"""The effect of a change: its change set plus the side effects that others act on after commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from .changes import ChangeSet
+from .digests import digest
+from .model import Value
+from .validation import Severity
+
+
+class SideEffect(Value):
+    """What others may act on after the commit, named by a contract.
+
+    An unknown contract stays readable as data. A critical one always requires action.
+    """
+
+    contract: str
+    contract_version: int = 1
+    payload: dict[str, JsonValue] = Field(default_factory=dict)
+    severity: Severity = Severity.INFO
+    requires_action: bool = False
+    on_failure: Literal["record", "compensate"] = "record"
+
+    @property
+    def opens_todo(self) -> bool:
+        """Answer whether somebody has to act on it."""
+        return self.requires_action or self.severity is Severity.CRITICAL
+
+
+class Effect(Value):
+    """The change set after amendments, plus side effects, predicted or actual."""
+
+    changes: ChangeSet = ChangeSet()
+    side_effects: tuple[SideEffect, ...] = ()
+
+    def digest(self, covers: Sequence[str] = ("",)) -> str:
+        """Digest the part of the effect under `covers` (JSON Pointer prefixes).
+
+        Side effects have no path, so every part contains all of them.
+        """
+        return digest(
+            {
+                "changes": [
+                    change.model_dump(mode="json") for change in self.changes.covered(covers).changes
+                ],
+                "side_effects": [effect.model_dump(mode="json") for effect in self.side_effects],
+            }
+        )
+
+
+class EffectPreview(Value):
+    """An effect cut to what a person can read and a history can carry.
+
+    Attributes:
+        lines: One sentence a change, in the order of paths.
+        total: How many changes there are, also those not shown.
+        side_effects: The contracts of the side effects.
+    """
+
+    lines: tuple[str, ...] = ()
+    total: int = 0
+    side_effects: tuple[str, ...] = ()
+
+    @property
+    def truncated(self) -> bool:
+        """Answer whether there is more than is shown."""
+        return self.total > len(self.lines)
+
+    @staticmethod
+    def of(effect: Effect, limit: int = 20) -> EffectPreview:
+        """Cut an effect to at most `limit` changes."""
+        shown = effect.changes.changes[:limit]
+        return EffectPreview(
+            lines=tuple(change.describe() for change in shown),
+            total=len(effect.changes.changes),
+            side_effects=tuple(f"{e.contract} v{e.contract_version}" for e in effect.side_effects),
+        )

@@ -1,0 +1,257 @@
+"""Who counts, and how often: grants, refusals and withdrawals, one pure function for each.
+
+Rules (DESIGN 6.4): the requester never counts; one person counts once in a request, so people are
+matched to seats exactly; the newest answer of a person counts; an outdated, late, duplicate or
+unauthorised answer is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from ..errors import (
+    DeadlinePassed,
+    DuplicateDecision,
+    NotAuthorised,
+    NothingToWithdraw,
+    OutdatedBinding,
+    ReasonRequired,
+    RequestClosed,
+    SelfApproval,
+    StepNotOpen,
+    UnknownRequirement,
+)
+from ..requirements import RequirementKind
+from . import fulfilment
+from .lifecycle import append
+from .people import Person
+from .request import Answer, Category, MutationRequest, RequirementState
+
+
+def grant(
+    request: MutationRequest,
+    sender: Person,
+    at: datetime,
+    *,
+    requirement_id: str | None = None,
+    reason: str = "",
+    binding: str | None = None,
+    metadata: Mapping[str, JsonValue] | None = None,
+) -> MutationRequest:
+    """Record that a person grants the request, and do what follows from it.
+
+    Args:
+        request: The request as it is.
+        sender: Who grants, as the directory knows them.
+        at: When the decision counts as taken.
+        requirement_id: Which requirement it is for; `None`: any that is open and names the sender.
+        reason: Why, where the requirement asks for it.
+        binding: What the sender was shown; `None` counts only while there was one binding ever.
+        metadata: Kept with the decision.
+
+    Raises:
+        DecisionRefused: It does not count; the class names why.
+    """
+    open_to = _answerable(request, sender, at, requirement_id, reason, binding)
+    standing = request.answer_of(sender.id)
+    given = {r.id: r.binding for r in open_to}
+    if standing is not None and standing.verdict == "grant":
+        if all(standing.bindings.get(key) == value for key, value in given.items()):
+            raise DuplicateDecision(
+                f"{sender.id} has granted request {request.request_id!r} already.",
+                request_id=request.request_id,
+                actor_id=sender.id,
+            )
+        given = standing.bindings | given
+    return _answer(request, sender, at, "grant", "Granted", given, reason, metadata)
+
+
+def refuse(
+    request: MutationRequest,
+    sender: Person,
+    at: datetime,
+    *,
+    requirement_id: str | None = None,
+    reason: str = "",
+    binding: str | None = None,
+    metadata: Mapping[str, JsonValue] | None = None,
+) -> MutationRequest:
+    """Record that a person refuses the request; a grant they gave before is taken back.
+
+    Arguments and errors are those of `grant`.
+    """
+    open_to = _answerable(request, sender, at, requirement_id, reason, binding)
+    standing = request.answer_of(sender.id)
+    given = {r.id: r.binding for r in open_to}
+    if standing is not None and standing.verdict == "refuse" and given == standing.bindings:
+        raise DuplicateDecision(
+            f"{sender.id} has refused request {request.request_id!r} already.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
+    if standing is not None and standing.verdict == "grant":
+        request = append(
+            request, Category.APPROVAL, "Withdrawn", actor_id=sender.id, at=at, reason=reason
+        )
+    return _answer(request, sender, at, "refuse", "Refused", given, reason, metadata)
+
+
+def withdraw(
+    request: MutationRequest, sender: Person, at: datetime, *, reason: str = ""
+) -> MutationRequest:
+    """Take the sender's grant back.
+
+    Raises:
+        RequestClosed: The request has ended, or is about to.
+        NothingToWithdraw: The sender has no grant.
+    """
+    _raise_if_closed(request)
+    standing = request.answer_of(sender.id)
+    if standing is None or standing.verdict != "grant":
+        raise NothingToWithdraw(
+            f"{sender.id} has no grant on request {request.request_id!r} to take back.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
+    request = append(
+        request, Category.APPROVAL, "Withdrawn", actor_id=sender.id, at=at, reason=reason
+    )
+    return fulfilment.settle(without(request, [sender.id]), at)
+
+
+def without(request: MutationRequest, actor_ids: Iterable[str]) -> MutationRequest:
+    """Take the standing answers of some people out."""
+    gone = {actor.lower() for actor in actor_ids}
+    return request.model_copy(
+        update={"answers": tuple(a for a in request.answers if a.actor_id.lower() not in gone)}
+    )
+
+
+def _raise_if_closed(request: MutationRequest) -> None:
+    if request.status.is_terminal or request.closing is not None:
+        status = request.closing.status if request.closing else request.status
+        raise RequestClosed(
+            f"Request {request.request_id!r} is {status.value}; nothing can be decided any more.",
+            request_id=request.request_id,
+            status=status.value,
+        )
+
+
+def _answer(
+    request: MutationRequest,
+    sender: Person,
+    at: datetime,
+    verdict: str,
+    code: str,
+    bindings: Mapping[str, str],
+    reason: str,
+    metadata: Mapping[str, JsonValue] | None,
+) -> MutationRequest:
+    extra: dict[str, JsonValue] = {"requirements": sorted(bindings), "binding": request.binding}
+    if metadata:
+        extra["given"] = dict(metadata)
+    request = append(
+        request, Category.APPROVAL, code, actor_id=sender.id, at=at, reason=reason, **extra
+    )
+    answer = Answer(
+        actor_id=sender.id,
+        verdict="grant" if verdict == "grant" else "refuse",
+        bindings=dict(bindings),
+        decision=request.decision_number,
+        at=request.decisions[-1].at,
+        reason=reason,
+        effect=request.effect or Answer.model_fields["effect"].default,
+    )
+    answers = (*without(request, [sender.id]).answers, answer)
+    return fulfilment.settle(request.model_copy(update={"answers": answers}), at)
+
+
+def _answerable(
+    request: MutationRequest,
+    sender: Person,
+    at: datetime,
+    requirement_id: str | None,
+    reason: str,
+    binding: str | None,
+) -> tuple[RequirementState, ...]:
+    """Answer the requirements this decision may count for, or refuse it by name."""
+    _raise_if_closed(request)
+    if sender.id.lower() in request.requester_ids:
+        raise SelfApproval(
+            f"{sender.id} asked for request {request.request_id!r} and never counts towards it.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
+    approvals = [r for r in request.requirements if r.requirement.kind == RequirementKind.APPROVAL]
+    named = _named(request, approvals, requirement_id)
+    mine = [r for r in named if sender.may_answer(r.requirement)]
+    if not mine:
+        may = "; ".join(r.requirement.who.describe() for r in named) or "nobody; it needs no approval"
+        raise NotAuthorised(
+            f"{sender.id} may not decide on request {request.request_id!r}; who may: {may}.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
+    open_to = tuple(r for r in mine if r.status != "waiting")
+    if not open_to:
+        step = min(r.requirement.step for r in mine)
+        raise StepNotOpen(
+            f"Step {step} of request {request.request_id!r} opens when the steps before it are "
+            "done; decide then.",
+            request_id=request.request_id,
+            step=step,
+        )
+    _raise_if_late(request, open_to, at)
+    _raise_if_outdated(request, binding)
+    if not reason.strip() and any(r.requirement.reason_required for r in open_to):
+        raise ReasonRequired(
+            f"A decision on request {request.request_id!r} must give a reason.",
+            request_id=request.request_id,
+        )
+    return open_to
+
+
+def _named(
+    request: MutationRequest, approvals: Sequence[RequirementState], requirement_id: str | None
+) -> Sequence[RequirementState]:
+    if requirement_id is None:
+        return approvals
+    named = [r for r in approvals if r.id == requirement_id]
+    if not named:
+        raise UnknownRequirement(
+            f"Request {request.request_id!r} has no approval requirement {requirement_id!r}; "
+            f"it has: {', '.join(r.id for r in approvals) or 'none'}.",
+            request_id=request.request_id,
+            requirement_id=requirement_id,
+        )
+    return named
+
+
+def _raise_if_late(
+    request: MutationRequest, open_to: Sequence[RequirementState], at: datetime
+) -> None:
+    deadlines = [r.deadline for r in open_to if r.deadline and r.status == "open"]
+    deadline = min([request.expires_at, *deadlines])
+    if at >= deadline:
+        raise DeadlinePassed(
+            f"The deadline of request {request.request_id!r} was {deadline.isoformat()}.",
+            request_id=request.request_id,
+            deadline=deadline.isoformat(),
+        )
+
+
+def _raise_if_outdated(request: MutationRequest, binding: str | None) -> None:
+    if binding is None and request.bindings_seen == 1:
+        return
+    if binding == request.binding:
+        return
+    told = "names no binding" if binding is None else "was taken on something else"
+    raise OutdatedBinding(
+        f"The decision {told}, and what request {request.request_id!r} would do has changed since "
+        "it was first shown. Look at it again and decide with its present binding.",
+        request_id=request.request_id,
+        binding=request.binding,
+    )

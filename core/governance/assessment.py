@@ -1,0 +1,179 @@
+"""What one evaluation of a request on one version of the state found.
+
+Assessment, resolution and preview are the same evaluation; they differ in what it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from ..audit import MutationRecord
+from ..effects import Effect, EffectPreview
+from ..model import Value
+from ..mutation import Intent
+from ..policy import Verdict
+from ..requirements import Requirement, RequirementKind, Strategy
+from ..result import ExecutionResult
+from ..validation import Issue
+from .matching import match
+from .outcome import rejection_of
+from .people import Directory
+from .request import Rejection
+
+
+class PolicyVerdict(Value):
+    """One policy's verdict as people read it; the whole decision stands in the audit entry."""
+
+    policy: str
+    version: int
+    verdict: Verdict
+    reason: str = ""
+    enforced: bool = True
+
+
+class Plan(Value):
+    """How the workflow is to ask for what comes next; it branches on this, never on settings.
+
+    Attributes:
+        local: Whether activities are tried in the workflow task first.
+        timeout: Seconds one attempt of an activity that runs author code may take.
+    """
+
+    local: bool = False
+    timeout: float = 30.0
+
+
+class Assessment(Value):
+    """An evaluation in mode simulate: verdicts, requirements, effect, digests, warnings.
+
+    Attributes:
+        able: For each requirement how many people could answer it.
+        covered: For each requirement the digest of the part of the effect it answers for.
+        rejection: Why the request cannot go on, where it cannot.
+        strategy: The strictest that the domain and the policies name.
+    """
+
+    at: datetime
+    execution_id: str
+    version: int
+    state_digest: str
+    policy_set_digest: str
+    mutations: tuple[MutationRecord, ...]
+    intent: Intent
+    requirements: tuple[Requirement, ...] = ()
+    able: dict[str, int]
+    covered: dict[str, str]
+    effect_digest: str
+    effect: EffectPreview
+    issues: tuple[Issue, ...] = ()
+    verdicts: tuple[PolicyVerdict, ...] = ()
+    inverse: EffectPreview | None = None
+    irreversible: str | None = None
+    strategy: Strategy
+    rejection: Rejection | None = None
+    plan: Plan = Plan()
+
+
+def assess(
+    result: ExecutionResult[Any],
+    *,
+    state_digest: str,
+    policy_set_digest: str,
+    strategy: Strategy,
+    directory: Directory,
+    requesters: Iterable[str],
+    plan: Plan,
+) -> Assessment:
+    """Make an assessment of a run in mode simulate.
+
+    Args:
+        result: The run.
+        state_digest: Digest of the state it ran on.
+        policy_set_digest: Digest of the policies that were asked.
+        strategy: The domain's.
+        directory: Who could answer the requirements.
+        requesters: Who never counts.
+        plan: How to ask for what comes next.
+    """
+    requirements = result.ruling.requirements
+    barred = tuple(requesters)
+    reversible = result.intent.reversible
+    return Assessment(
+        at=result.audit.at,
+        execution_id=result.execution_id,
+        version=result.audit.version_before,
+        state_digest=state_digest,
+        policy_set_digest=policy_set_digest,
+        mutations=result.audit.mutations,
+        intent=result.intent,
+        requirements=requirements,
+        able={r.id: len(directory.able(r, barred)) for r in requirements},
+        covered={r.id: result.effect.digest(r.covers) for r in requirements},
+        effect_digest=result.effect.digest(),
+        effect=EffectPreview.of(result.effect),
+        issues=result.issues,
+        verdicts=tuple(
+            PolicyVerdict(
+                policy=d.policy,
+                version=d.policy_version,
+                verdict=d.verdict,
+                reason=d.reason[:500],
+                enforced=d.enforced,
+            )
+            for d in result.ruling.decisions
+        ),
+        inverse=_inverse(result) if reversible else None,
+        irreversible=None if reversible else "The mutation says it cannot be taken back.",
+        strategy=Strategy.strictest([strategy, result.ruling.strategy]),
+        rejection=rejection_of(result),
+        plan=plan,
+    )
+
+
+def unfillable(
+    assessment: Assessment, directory: Directory, requesters: Iterable[str]
+) -> Rejection | None:
+    """Answer why the approvals can never be given, or nothing when they can.
+
+    A role or group that the directory does not know blocks by name; a seat that nobody can fill,
+    with one person in one seat only, is found here and not after two weeks.
+    """
+    barred = tuple(requesters)
+    approvals = [r for r in assessment.requirements if r.kind == RequirementKind.APPROVAL]
+    for requirement in approvals:
+        unknown = directory.unknown(requirement.who)
+        if unknown:
+            return Rejection(
+                category="unsatisfiable",
+                code="no_approver",
+                message=(
+                    f"The directory has no {', '.join(unknown)}, which "
+                    f"{', '.join(requirement.demanded_by) or 'a policy'} names. "
+                    "Add it to the directory, then ask again."
+                ),
+                metadata={"requirement": requirement.id, "unknown": list(unknown)},
+            )
+    people: dict[str, list[str]] = {}
+    for requirement in approvals:
+        for person in directory.able(requirement, barred):
+            people.setdefault(person.id, []).append(requirement.id)
+    filled = match([(r.id, r.needed) for r in approvals], people)
+    for requirement in approvals:
+        if len(filled[requirement.id]) < requirement.needed:
+            return Rejection(
+                category="unsatisfiable",
+                code="no_approver",
+                message=(
+                    f"Nobody can fill every seat of: {requirement.describe()}. Without the "
+                    "requester, and with one seat a person, "
+                    f"{len(filled[requirement.id])} of {requirement.needed} can be found."
+                ),
+                metadata={"requirement": requirement.id},
+            )
+    return None
+
+
+def _inverse(result: ExecutionResult[Any]) -> EffectPreview:
+    return EffectPreview.of(Effect(changes=result.effect.changes.inverse()))

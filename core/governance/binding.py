@@ -1,0 +1,58 @@
+"""What an approver saw, and what a counted grant holds on to.
+
+The *binding* judges whether an arriving decision is outdated, nothing else. The *grant binding*
+judges, at each resolution, whether a counted grant still counts; which facts go into it is the
+whole difference between the strategies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..audit import MutationRecord
+from ..digests import digest
+from ..requirements import Strategy
+
+
+def binding_of(
+    mutations: Sequence[MutationRecord],
+    effect_digest: str,
+    requirement_ids: Iterable[str],
+    strategy: Strategy,
+) -> str:
+    """Digest what is shown to whoever decides: mutation, effect, requirement set.
+
+    Under `revalidate_on_latest` the approval is for the mutation on whatever the state will be, so
+    the effect is left out.
+    """
+    return digest(
+        {
+            "mutations": [m.digest for m in mutations],
+            "effect": None if strategy is Strategy.REVALIDATE_ON_LATEST else effect_digest,
+            "requirements": sorted(requirement_ids),
+        }
+    )
+
+
+def grant_binding_of(
+    mutations: Sequence[MutationRecord],
+    covered: str,
+    requirement_id: str,
+    strategy: Strategy,
+    version: int,
+) -> str:
+    """Digest what a grant towards one requirement was given on.
+
+    Always the mutation and the requirement; the covered part of the effect unless the approval is
+    for the mutation on any state; the version too where drift alone voids an approval.
+    """
+    by_effect = strategy is not Strategy.REVALIDATE_ON_LATEST
+    by_version = strategy in {Strategy.REJECT_STALE, Strategy.REQUIRE_RENEWED_APPROVAL}
+    return digest(
+        {
+            "mutations": [m.digest for m in mutations],
+            "requirement": requirement_id,
+            "effect": covered if by_effect else None,
+            "version": version if by_version else None,
+        }
+    )

@@ -1,0 +1,582 @@
+"""Version resolution: always, before every execution.
+
+A request is assessed again on what the state is now, and the two assessments are compared. What
+drift does to the standing approvals is not written here strategy by strategy: a grant holds on to
+its grant binding, the strategy says what goes into that (`binding`), and a grant counts exactly as
+long as its binding is the present one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from ..model import Value
+from ..requirements import RequirementKind, Strategy
+from .approval import without
+from .assessment import Assessment
+from .binding import binding_of, grant_binding_of
+from .fulfilment import settle
+from .lifecycle import append
+from .outcome import reject
+from .people import SYSTEM, Directory
+from .request import (
+    Answer,
+    Category,
+    Held,
+    MutationRequest,
+    Rejection,
+    RequirementState,
+    Snapshot,
+    Status,
+)
+
+MAX_DRIFT = 50
+"""How many drifted paths a resolution names."""
+
+
+class ResolutionOutcome(StrEnum):
+    """What version resolution says; the first three execute."""
+
+    VALIDATED = "validated"
+    SURVIVED = "survived"
+    REVALIDATED = "revalidated"
+    RENEWED = "renewed"
+    REVOKED = "revoked"
+    INELIGIBLE = "ineligible"
+    REJECTED = "rejected"
+    HELD = "held"
+
+    @property
+    def executes(self) -> bool:
+        """Answer whether the engine may run in mode commit."""
+        return self in {
+            ResolutionOutcome.VALIDATED,
+            ResolutionOutcome.SURVIVED,
+            ResolutionOutcome.REVALIDATED,
+        }
+
+
+class Resolution(Value):
+    """One stored answer of version resolution.
+
+    Attributes:
+        round: The round of the request it resolves.
+        fence: The number of the ask.
+        at: The time it was asked with.
+        expected: The version the standing grants were given on.
+        current: The version it was resolved on.
+        same_effect: Whether the effect is what it was.
+        drift: The paths of the state that changed between the two versions, at most `MAX_DRIFT`.
+        assessment: The evaluation on the current version.
+        added: Requirements demanded now and not before, by id.
+        dropped: Requirements demanded before and no longer, by id.
+        lapsed: Whose answers no longer hold, because what they answered for changed.
+        revoked: Whose answers no longer hold, because they lost the right.
+        reasons: Why it is not eligible, each named.
+    """
+
+    round: int
+    fence: int
+    at: datetime
+    outcome: ResolutionOutcome
+    expected: int | None = None
+    current: int | None = None
+    same_effect: bool = True
+    drift: tuple[str, ...] = ()
+    assessment: Assessment | None = None
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    rejection: Rejection | None = None
+    held: str | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Answer whether the state moved or the effect changed."""
+        return self.expected != self.current or not self.same_effect
+
+
+def assessed(
+    request: MutationRequest,
+    assessment: Assessment,
+    at: datetime,
+    *,
+    strategy: Strategy | None = None,
+) -> MutationRequest:
+    """Adopt the first assessment: what it would do, what it demands, and what is shown.
+
+    Args:
+        request: The request as created.
+        assessment: What the evaluation found.
+        at: The present.
+        strategy: The requester's, if any; the strictest of all wins.
+    """
+    request = request.model_copy(
+        update={
+            "mutations": assessment.mutations,
+            "intent": assessment.intent,
+            "tags": tuple(dict.fromkeys((*request.tags, *assessment.intent.tags))),
+            "strategy": Strategy.strictest([assessment.strategy, strategy]),
+        }
+    )
+    if assessment.rejection is not None:
+        return reject(request, assessment.rejection, actor_id=SYSTEM)
+    wanted = request.expected_version
+    request = _adopted(request, assessment, at, round_=1)
+    if wanted is not None and wanted != assessment.version:
+        return _stale_at_once(request, wanted, assessment.version, at)
+    return settle(request, at)
+
+
+def eligibility(request: MutationRequest, directory: Directory, at: datetime) -> tuple[str, ...]:
+    """Answer every reason for which the request may not be resolved now; none means it may."""
+    reasons: list[str] = []
+    if request.status.is_terminal:
+        reasons.append(f"it has ended: {request.status.value}")
+    elif request.status is not Status.APPROVED:
+        reasons.append(f"it is {request.status.value}, not Approved")
+    if request.closing is not None:
+        reasons.append(f"it is about to be {request.closing.status.value}")
+    reasons += [
+        f"unmet: {r.requirement.describe()}" for r in request.requirements if r.status != "fulfilled"
+    ]
+    if at >= request.expires_at:
+        reasons.append(f"its deadline was {request.expires_at.isoformat()}")
+    reasons += [
+        f"{actor} may no longer answer what they granted" for actor in revoked(request, directory)
+    ]
+    if directory.find(request.context.actor_id) is None:
+        reasons.append(f"its requester {request.context.actor_id} is no longer in the directory")
+    return tuple(reasons)
+
+
+def revoked(request: MutationRequest, directory: Directory) -> tuple[str, ...]:
+    """Answer whose grants no longer count because the directory no longer gives them the right."""
+    gone: list[str] = []
+    for answer in request.answers:
+        if answer.verdict != "grant":
+            continue
+        person = directory.find(answer.actor_id)
+        states = [r for r in request.requirements if r.id in answer.bindings]
+        if person is None or not all(person.may_answer(r.requirement) for r in states):
+            gone.append(answer.actor_id)
+    return tuple(gone)
+
+
+def resolve(
+    request: MutationRequest,
+    assessment: Assessment,
+    *,
+    directory: Directory,
+    at: datetime,
+    fence: int,
+    drift: Iterable[str] = (),
+) -> Resolution:
+    """Compare what was approved with what would be done now.
+
+    Args:
+        request: The request; Approved, or the answer says why not.
+        assessment: The evaluation on the current version.
+        directory: Who has which right now.
+        at: The time handed in by the workflow.
+        fence: The number of the ask.
+        drift: The paths that changed since the expected version.
+    """
+    def answer(outcome: ResolutionOutcome, **more: object) -> Resolution:
+        known: dict[str, object] = {
+            "round": request.round,
+            "fence": fence,
+            "at": at,
+            "expected": request.snapshot.version if request.snapshot else None,
+            "current": assessment.version,
+            "same_effect": _same_effect(request, assessment),
+            "drift": tuple(sorted(drift))[:MAX_DRIFT],
+            "assessment": assessment,
+        }
+        return Resolution.model_validate({**known, "outcome": outcome, **more})
+
+    lost = revoked(request, directory)
+    reasons = eligibility(request, directory, at)
+    if directory.find(request.context.actor_id) is None:
+        rejection = Rejection(category="policy", code="unauthorised", message=f"{reasons[-1]}.")
+        return answer(ResolutionOutcome.REJECTED, rejection=rejection, reasons=reasons)
+    if lost:
+        return answer(ResolutionOutcome.REVOKED, revoked=lost, reasons=reasons)
+    if reasons:
+        return answer(ResolutionOutcome.INELIGIBLE, reasons=reasons)
+    if assessment.rejection is not None:
+        return answer(ResolutionOutcome.REJECTED, rejection=assessment.rejection)
+    base = answer(ResolutionOutcome.VALIDATED)
+    strategy = Strategy.strictest([request.strategy, assessment.strategy])
+    if base.moved and strategy is Strategy.REJECT_STALE:
+        return answer(ResolutionOutcome.REJECTED, rejection=_stale(base))
+    return base.model_copy(update=_compared(request, assessment, base, at))
+
+
+def resolved(request: MutationRequest, resolution: Resolution) -> MutationRequest:
+    """Draw the conclusions of a resolution; the same ones wherever they are drawn."""
+    at, assessment = resolution.at, resolution.assessment
+    match resolution.outcome:
+        case ResolutionOutcome.HELD:
+            held = request.held or Held(reason="", since=at)
+            return request.model_copy(
+                update={"held": held.model_copy(update={"reason": resolution.held or "unknown"})}
+            )
+        case ResolutionOutcome.INELIGIBLE:
+            return settle(request.model_copy(update={"held": None}), at)
+        case ResolutionOutcome.REVOKED:
+            for actor in resolution.revoked:
+                request = append(
+                    request,
+                    Category.APPROVAL,
+                    "Lapsed",
+                    actor_id=SYSTEM,
+                    at=at,
+                    reason=f"{actor} may no longer answer what they granted.",
+                    approver=actor,
+                )
+            return settle(without(request, resolution.revoked), at)
+        case ResolutionOutcome.REJECTED if resolution.rejection is not None:
+            rejection = resolution.rejection
+            if rejection.category == "stale":
+                request = _noted(request, resolution, "RejectedAsStale", rejection.message)
+            return reject(request, rejection, actor_id=SYSTEM)
+        case _ if assessment is not None:
+            return adopt(request, assessment, at, resolution=resolution)
+        case _:
+            return request
+
+
+def adopt(
+    request: MutationRequest,
+    assessment: Assessment,
+    at: datetime,
+    *,
+    resolution: Resolution | None = None,
+    actor_id: str = SYSTEM,
+) -> MutationRequest:
+    """Adopt a later assessment: carry what it leaves untouched, ask again what it does not.
+
+    Without a resolution it is a refresh: somebody asked what the waiting request would do today.
+    """
+    if assessment.rejection is not None:
+        return reject(request, assessment.rejection, actor_id=SYSTEM)
+    found = _comparison(request, assessment)
+    moved = request.snapshot is None or (
+        request.snapshot.version != assessment.version or not _same_effect(request, assessment)
+    )
+    granted = any(a.verdict == "grant" for a in request.answers)
+    renewed = bool(found.lapsed or found.added)
+    proof = _proof(request, assessment, found, resolution)
+    if found.added:
+        request = _resolution_decision(request, "RequirementsAdded", actor_id, at, proof)
+    if found.lapsed:
+        request = _resolution_decision(request, "RenewedApprovalRequired", actor_id, at, proof)
+    elif not moved:
+        if not found.added and not _just_validated(request, assessment):
+            request = _resolution_decision(request, "Validated", actor_id, at, proof)
+    elif granted and request.strategy is not Strategy.REVALIDATE_ON_LATEST:
+        request = _resolution_decision(request, "ApprovalsSurvived", actor_id, at, proof)
+    else:
+        request = _resolution_decision(request, "RevalidationRequired", actor_id, at, proof)
+    for dropped in found.dropped:
+        request = append(
+            request,
+            Category.REQUIREMENT,
+            "Dropped",
+            actor_id=SYSTEM,
+            at=at,
+            reason="No policy demands it any more.",
+            requirement=dropped,
+        )
+    for reset in found.reset:
+        request = append(
+            request,
+            Category.APPROVAL,
+            "Renewed",
+            actor_id=SYSTEM,
+            at=at,
+            reason="What it answers for has changed; it is asked again.",
+            requirement=reset,
+        )
+    strategy = Strategy.strictest([request.strategy, assessment.strategy])
+    request = request.model_copy(update={"strategy": strategy, "held": None})
+    return settle(
+        _adopted(request, assessment, at, round_=request.round + (1 if renewed else 0)), at
+    )
+
+
+class _Comparison(Value):
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    reset: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
+
+
+def _comparison(request: MutationRequest, assessment: Assessment) -> _Comparison:
+    now = _bindings(request, assessment)
+    before = {r.id: r.binding for r in request.requirements}
+    reset = tuple(key for key in now if key in before and before[key] != now[key])
+    return _Comparison(
+        added=tuple(key for key in now if key not in before),
+        dropped=tuple(key for key in before if key not in now),
+        reset=reset,
+        lapsed=tuple(
+            a.actor_id for a in request.answers if any(key in reset for key in a.bindings)
+        ),
+    )
+
+
+def _bindings(request: MutationRequest, assessment: Assessment) -> dict[str, str]:
+    strategy = Strategy.strictest([request.strategy, assessment.strategy])
+    return {
+        r.id: grant_binding_of(
+            assessment.mutations,
+            assessment.covered[r.id],
+            r.id,
+            strategy,
+            assessment.version,
+        )
+        for r in assessment.requirements
+    }
+
+
+def _adopted(
+    request: MutationRequest, assessment: Assessment, at: datetime, *, round_: int
+) -> MutationRequest:
+    """Take over everything the assessment found, keeping what still holds."""
+    bindings = _bindings(request, assessment)
+    renewed = round_ > request.round
+    states: list[RequirementState] = []
+    for requirement in assessment.requirements:
+        state = RequirementState(
+            id=requirement.id,
+            requirement=requirement,
+            covered=assessment.covered[requirement.id],
+            binding=bindings[requirement.id],
+            able=assessment.able.get(requirement.id, 0),
+        )
+        old = request.requirement(requirement.id)
+        if old is not None and old.binding == state.binding and not (
+            renewed and old.status == "open"
+        ):
+            state = state.model_copy(
+                update={
+                    "status": old.status,
+                    "opened_at": old.opened_at,
+                    "deadline": old.deadline,
+                    "granted_by": old.granted_by,
+                    "refused_by": old.refused_by,
+                }
+            )
+        states.append(state)
+    answers = tuple(
+        answer.model_copy(update={"bindings": kept})
+        for answer in request.answers
+        if (kept := {k: v for k, v in answer.bindings.items() if bindings.get(k) == v})
+    )
+    binding = binding_of(
+        assessment.mutations, assessment.effect_digest, bindings, request.strategy
+    )
+    return request.model_copy(
+        update={
+            "expected_version": assessment.version,
+            "snapshot": Snapshot(
+                round=round_,
+                version=assessment.version,
+                state_digest=assessment.state_digest,
+                effect_digest=assessment.effect_digest,
+                policy_set_digest=assessment.policy_set_digest,
+            ),
+            "effect": assessment.effect,
+            "warnings": assessment.issues,
+            "inverse": assessment.inverse,
+            "irreversible": assessment.irreversible,
+            "requirements": tuple(states),
+            "answers": answers,
+            "binding": binding,
+            "bindings_seen": request.bindings_seen + (binding != request.binding),
+        }
+    )
+
+
+def _compared(
+    request: MutationRequest, assessment: Assessment, base: Resolution, at: datetime
+) -> dict[str, object]:
+    found = _comparison(request, assessment)
+    update: dict[str, object] = {
+        "added": found.added,
+        "dropped": found.dropped,
+        "lapsed": found.lapsed,
+    }
+    if adopt(request, assessment, at).status is not Status.APPROVED:
+        return update | {"outcome": ResolutionOutcome.RENEWED}
+    if not base.moved:
+        return update
+    granted = any(a.verdict == "grant" for a in request.answers)
+    keeps = granted and request.strategy is not Strategy.REVALIDATE_ON_LATEST
+    outcome = ResolutionOutcome.SURVIVED if keeps else ResolutionOutcome.REVALIDATED
+    return update | {"outcome": outcome}
+
+
+def _same_effect(request: MutationRequest, assessment: Assessment) -> bool:
+    return (
+        request.snapshot is not None
+        and request.snapshot.effect_digest == assessment.effect_digest
+    )
+
+
+def _just_validated(request: MutationRequest, assessment: Assessment) -> bool:
+    """Answer whether the last decision says just this: asking again is no news."""
+    last = request.decisions[-1]
+    return last.code == "Validated" and last.metadata.get("to_version") == assessment.version
+
+
+def _stale(resolution: Resolution) -> Rejection:
+    by_version = resolution.expected != resolution.current
+    message = (
+        f"The state moved from version {resolution.expected} to {resolution.current}"
+        if by_version
+        else f"The effect changed on version {resolution.current}"
+    )
+    drift: list[JsonValue] = list(resolution.drift)
+    return Rejection(
+        category="stale",
+        code="moved" if by_version else "effect_changed",
+        message=f"{message}, and this request is rejected when it is stale.",
+        metadata={
+            "expected": resolution.expected,
+            "current": resolution.current,
+            "drift": drift,
+        },
+    )
+
+
+def _stale_at_once(
+    request: MutationRequest, wanted: int, current: int, at: datetime
+) -> MutationRequest:
+    passed = Resolution(
+        round=1,
+        fence=0,
+        at=at,
+        outcome=ResolutionOutcome.VALIDATED,
+        expected=wanted,
+        current=current,
+    )
+    if wanted > current:
+        message = f"The request expects version {wanted}; the state is at version {current}."
+        return reject(
+            request,
+            Rejection(category="validation", code="invalid_parameters", message=message),
+            actor_id=SYSTEM,
+        )
+    if request.strategy is Strategy.REJECT_STALE:
+        stale = _stale(passed)
+        request = _noted(request, passed, "RejectedAsStale", stale.message)
+        return reject(request, stale, actor_id=SYSTEM)
+    reason = f"The request was written on version {wanted}; it is shown on version {current}."
+    return settle(_noted(request, passed, "RevalidationRequired", reason), at)
+
+
+def _noted(
+    request: MutationRequest, resolution: Resolution, code: str, reason: str
+) -> MutationRequest:
+    return append(
+        request,
+        Category.RESOLUTION,
+        code,
+        actor_id=SYSTEM,
+        at=resolution.at,
+        reason=reason,
+        from_version=resolution.expected,
+        to_version=resolution.current,
+        drift=list(resolution.drift),
+    )
+
+
+def _resolution_decision(
+    request: MutationRequest,
+    code: str,
+    actor_id: str,
+    at: datetime,
+    proof: dict[str, JsonValue],
+) -> MutationRequest:
+    sentences = {
+        "Validated": "The state is what the decision was taken on.",
+        "ApprovalsSurvived": "The state moved; every granted part of the effect is unchanged.",
+        "RevalidationRequired": "The state moved; the policies and the check were asked again.",
+        "RenewedApprovalRequired": "What was approved is not what would be done now.",
+        "RequirementsAdded": "The policies demand more than they did.",
+    }
+    return append(
+        request,
+        Category.RESOLUTION,
+        code,
+        actor_id=actor_id,
+        at=at,
+        reason=sentences[code],
+        **proof,
+    )
+
+
+def _proof(
+    request: MutationRequest,
+    assessment: Assessment,
+    found: _Comparison,
+    resolution: Resolution | None,
+) -> dict[str, JsonValue]:
+    """Answer what anybody needs to check why grants survived or lapsed."""
+    before = request.snapshot
+    same = _same_effect(request, assessment)
+    difference: dict[str, JsonValue] = {
+        "approved": list(request.effect.lines) if request.effect else [],
+        "now": list(assessment.effect.lines),
+    }
+    return {
+        "from_version": before.version if before else None,
+        "to_version": assessment.version,
+        "effect_before": before.effect_digest if before else None,
+        "effect_now": assessment.effect_digest,
+        "drift": list(resolution.drift) if resolution else None,
+        "grants_kept": [
+            a.actor_id
+            for a in request.answers
+            if a.verdict == "grant" and a.actor_id not in found.lapsed
+        ],
+        "grants_lapsed": list(found.lapsed) or None,
+        "requirements_added": list(found.added) or None,
+        "requirements_dropped": list(found.dropped) or None,
+        "difference": None if same else difference,
+    }
+
+
+def first_grant_needs_refresh(request: MutationRequest, current_version: int | None) -> bool:
+    """Answer whether the state drifted while nobody had granted yet.
+
+    The first approver decides on today's effect, not on the one of two weeks ago.
+    """
+    return (
+        request.status is Status.PENDING
+        and request.closing is None
+        and request.snapshot is not None
+        and current_version is not None
+        and request.snapshot.version != current_version
+        and not any(a.verdict == "grant" for a in request.answers)
+        and any(r.requirement.kind == RequirementKind.APPROVAL for r in request.requirements)
+    )
+
+
+def shown_difference(answer: Answer, request: MutationRequest) -> tuple[str, ...]:
+    """Answer how today's effect differs from the one an approver saw, one line a change."""
+    now = set(request.effect.lines) if request.effect else set()
+    then = set(answer.effect.lines)
+    return tuple(
+        [f"- {line}" for line in answer.effect.lines if line not in now]
+        + [f"+ {line}" for line in (request.effect.lines if request.effect else ()) if line not in then]
+    )

@@ -1,0 +1,36 @@
+"""The engine's settings, with their presets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .model import Value
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Options(Value):
+    """How the engine runs.
+
+    Attributes:
+        always_validate: Check in simulate as well; commit and validate always check.
+        timeout: Seconds a run may take.
+        fact_timeout: Seconds a fact may take.
+        stop_batch_on_first_failure: Whether a batch of the engine goes on after a failure.
+        detailed_metrics: Whether each policy's duration is kept.
+        check_determinism: Apply twice and compare; also finds a mutated input.
+    """
+
+    always_validate: bool = True
+    timeout: Seconds = 5.0
+    fact_timeout: Seconds = 2.0
+    stop_batch_on_first_failure: bool = True
+    detailed_metrics: bool = False
+    check_determinism: bool = False
+
+
+DEFAULT = Options()
+STRICT = Options(detailed_metrics=True, check_determinism=True)
+PERFORMANCE = Options(always_validate=False)
