@@ -46,7 +46,8 @@ class Effect(Value):
         return digest(
             {
                 "changes": [
-                    change.model_dump(mode="json") for change in self.changes.covered(covers).changes
+                    change.model_dump(mode="json")
+                    for change in self.changes.covered(covers).changes
                 ],
                 "side_effects": [effect.model_dump(mode="json") for effect in self.side_effects],
             }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic
 
 from pydantic import JsonValue, ValidationError
@@ -200,13 +201,13 @@ class _Attempt(Generic[S]):
         for position, mutation in enumerate(self.mutations):
             self._ask_all(mutation, state, position, decisions)
             if checking:
-                issues.extend(self._timed("check", lambda m=mutation, s=state: tuple(m.check(s))))
+                issues.extend(self._timed("check", partial(_checked, mutation, state)))
             if errors_of(issues) or any(
                 d.enforced and d.verdict is Verdict.DENY for d in decisions
             ):
                 break
             state, effects = self._timed(
-                "apply", lambda m=mutation, s=state: executor.run(m, s, state_type, self.run)
+                "apply", partial(executor.run, mutation, state, state_type, self.run)
             )
             side_effects.extend(effects)
         self.ruling = policy.rule(decisions)
@@ -234,9 +235,7 @@ class _Attempt(Generic[S]):
                 continue
             started = self.run.clock() if self.options.detailed_metrics else 0.0
             decisions.append(
-                policy.ask(
-                    each, mutation, state, self.context, self.facts, position=position
-                )
+                policy.ask(each, mutation, state, self.context, self.facts, position=position)
             )
             self.asked += 1
             if self.options.detailed_metrics:
@@ -340,6 +339,10 @@ class _Attempt(Generic[S]):
         )
 
 
+def _checked(mutation: Mutation[S], state: S) -> tuple[Issue, ...]:
+    return tuple(mutation.check(state))
+
+
 def _written(state: Any) -> JsonValue:
     """Write a state as plain data; a value its model does not allow is the mutation's mistake."""
     try:
@@ -366,4 +369,3 @@ def _read_back(state_type: type[S], document: JsonValue) -> S:
 def _sentence(error: Exception) -> str:
     text = str(error) if isinstance(error, MutatorError) else f"{type(error).__name__}: {error}"
     return text[:500]
-

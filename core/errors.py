@@ -167,7 +167,7 @@ class InvalidParameters(MutatorError):
 
 
 class TooLarge(MutatorError):
-    """A value exceeds its bound; `limit` and `actual` are in bytes unless the sentence says else."""
+    """A value exceeds its bound; `limit` and `actual` are in bytes."""
 
 
 class ExecutionTimeout(MutatorError):
@@ -185,7 +185,9 @@ class ExecutionTimeout(MutatorError):
 class ExecutionCanceled(MutatorError):
     """The run was cancelled before it could be committed."""
 
-    def __init__(self, message: str = "The execution was cancelled; nothing was committed.") -> None:
+    def __init__(
+        self, message: str = "The execution was cancelled; nothing was committed."
+    ) -> None:
         super().__init__(message)
 
 

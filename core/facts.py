@@ -1,4 +1,4 @@
-"""What policies are told besides the mutation and the state; recorded, so that they can be replayed."""
+"""What policies are told besides mutation and state; recorded, so that they can be replayed."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class Mutation(BaseModel, ABC, Generic[S]):
     def intent(self) -> Intent:
         """Answer why the change is wanted, how dangerous and how wide it is."""
 
-    def check(self, state: S) -> Iterable[Issue]:  # noqa: ARG002 - the default finds nothing
+    def check(self, state: S) -> Iterable[Issue]:
         """Answer what is wrong with this change on this state; nothing unless overridden."""
         return ()
 
@@ -130,6 +130,6 @@ class Mutation(BaseModel, ABC, Generic[S]):
     def apply(self, state: S) -> S | Applied[S]:
         """Answer the state after the change."""
 
-    def compensation(self, before: S, after: S) -> Mutation[S] | None:  # noqa: ARG002 - a hook
-        """Answer the mutation that takes this one back, where the inverse change set will not do."""
+    def compensation(self, before: S, after: S) -> Mutation[S] | None:
+        """Answer the mutation that takes this one back; nothing: the inverse change set will do."""
         return None

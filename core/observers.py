@@ -19,7 +19,7 @@ class Observer:
 
     order: int = 0
 
-    def applies(self, intent: Intent, context: MutationContext) -> bool:  # noqa: ARG002 - a hook
+    def applies(self, intent: Intent, context: MutationContext) -> bool:
         """Answer whether this run is watched."""
         return True
 

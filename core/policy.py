@@ -61,9 +61,7 @@ def deny(
     reason: str, *, severity: Severity = Severity.ERROR, **metadata: JsonValue
 ) -> PolicyDecision:
     """Refuse it; no permission outweighs this."""
-    return PolicyDecision(
-        verdict=Verdict.DENY, reason=reason, severity=severity, metadata=metadata
-    )
+    return PolicyDecision(verdict=Verdict.DENY, reason=reason, severity=severity, metadata=metadata)
 
 
 def require(
@@ -205,7 +203,7 @@ def ask(
     """Ask one policy; one that raises or answers no decision is a denial, never skipped."""
     failed = False
     try:
-        decision = policy_.evaluate(mutation, state, context, facts)
+        decision: object = policy_.evaluate(mutation, state, context, facts)
         if not isinstance(decision, PolicyDecision):
             decision = deny(f"It answered {type(decision).__name__}, not a decision.")
             failed = True

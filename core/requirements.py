@@ -91,7 +91,7 @@ class Requirement(Value):
         who: Who may answer (approval, review).
         needed: How many of them must.
         refusals: How many refusals reject the request; `None`: when the quorum cannot be reached.
-        step: Requirements of one step run side by side, a later step opens when the earlier is done.
+        step: Those of one step run side by side; a later step opens when the earlier is done.
         duration: How long it may stay open; `None`: as long as the request.
         covers: Which part of the effect it answers for, as JSON Pointer prefixes.
         reason_required: Whether an answer must give a reason.
@@ -114,7 +114,7 @@ class Requirement(Value):
 
     @cached_property
     def id(self) -> str:
-        """Answer the identity: a digest of what is demanded, not of who demands it or in what words."""
+        """Answer the identity: a digest of what is demanded, not of who demands it or how."""
         written = digest(
             {
                 "kind": self.kind,

@@ -132,9 +132,7 @@ class Records(Protocol):
     def states(self, *, limit: int = 200, after: str | None = None) -> Sequence[StoredState]:
         """Answer states in the order of their ids."""
 
-    def history(
-        self, state_id: str, *, after: int = 0, limit: int = 100
-    ) -> Sequence[HistoryEntry]:
+    def history(self, state_id: str, *, after: int = 0, limit: int = 100) -> Sequence[HistoryEntry]:
         """Answer the history of a state in the order of versions, beyond version `after`."""
 
     def audit(

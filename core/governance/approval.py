@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -55,7 +56,9 @@ def grant(
     Raises:
         DecisionRefused: It does not count; the class names why.
     """
-    open_to = _answerable(request, sender, at, requirement_id, reason, binding)
+    open_to = _answerable(
+        request, sender, at, requirement_id=requirement_id, reason=reason, binding=binding
+    )
     standing = request.answer_of(sender.id)
     given = {r.id: r.binding for r in open_to}
     if standing is not None and standing.verdict == "grant":
@@ -66,7 +69,9 @@ def grant(
                 actor_id=sender.id,
             )
         given = standing.bindings | given
-    return _answer(request, sender, at, "grant", "Granted", given, reason, metadata)
+    return _answer(
+        request, sender, at, verdict="grant", bindings=given, reason=reason, metadata=metadata
+    )
 
 
 def refuse(
@@ -83,7 +88,9 @@ def refuse(
 
     Arguments and errors are those of `grant`.
     """
-    open_to = _answerable(request, sender, at, requirement_id, reason, binding)
+    open_to = _answerable(
+        request, sender, at, requirement_id=requirement_id, reason=reason, binding=binding
+    )
     standing = request.answer_of(sender.id)
     given = {r.id: r.binding for r in open_to}
     if standing is not None and standing.verdict == "refuse" and given == standing.bindings:
@@ -96,7 +103,9 @@ def refuse(
         request = append(
             request, Category.APPROVAL, "Withdrawn", actor_id=sender.id, at=at, reason=reason
         )
-    return _answer(request, sender, at, "refuse", "Refused", given, reason, metadata)
+    return _answer(
+        request, sender, at, verdict="refuse", bindings=given, reason=reason, metadata=metadata
+    )
 
 
 def withdraw(
@@ -144,21 +153,22 @@ def _answer(
     request: MutationRequest,
     sender: Person,
     at: datetime,
-    verdict: str,
-    code: str,
+    *,
+    verdict: Literal["grant", "refuse"],
     bindings: Mapping[str, str],
     reason: str,
     metadata: Mapping[str, JsonValue] | None,
 ) -> MutationRequest:
-    extra: dict[str, JsonValue] = {"requirements": sorted(bindings), "binding": request.binding}
+    extra: dict[str, JsonValue] = {"requirements": [*sorted(bindings)], "binding": request.binding}
     if metadata:
         extra["given"] = dict(metadata)
+    code = "Granted" if verdict == "grant" else "Refused"
     request = append(
         request, Category.APPROVAL, code, actor_id=sender.id, at=at, reason=reason, **extra
     )
     answer = Answer(
         actor_id=sender.id,
-        verdict="grant" if verdict == "grant" else "refuse",
+        verdict=verdict,
         bindings=dict(bindings),
         decision=request.decision_number,
         at=request.decisions[-1].at,
@@ -173,6 +183,7 @@ def _answerable(
     request: MutationRequest,
     sender: Person,
     at: datetime,
+    *,
     requirement_id: str | None,
     reason: str,
     binding: str | None,
@@ -189,7 +200,9 @@ def _answerable(
     named = _named(request, approvals, requirement_id)
     mine = [r for r in named if sender.may_answer(r.requirement)]
     if not mine:
-        may = "; ".join(r.requirement.who.describe() for r in named) or "nobody; it needs no approval"
+        may = (
+            "; ".join(r.requirement.who.describe() for r in named) or "nobody; it needs no approval"
+        )
         raise NotAuthorised(
             f"{sender.id} may not decide on request {request.request_id!r}; who may: {may}.",
             request_id=request.request_id,

@@ -14,8 +14,8 @@ from .lifecycle import append, intend, move
 from .matching import match
 from .people import SYSTEM
 from .request import (
-    Cause,
     Category,
+    Cause,
     Closing,
     MutationRequest,
     PendingReason,
@@ -102,9 +102,7 @@ def pending_of(request: MutationRequest) -> tuple[PendingReason, ...]:
 
 def _count(request: MutationRequest, at: datetime) -> MutationRequest:
     """Fill seats and open steps, step by step."""
-    grants = {
-        a.actor_id: tuple(a.bindings) for a in request.answers if a.verdict == "grant"
-    }
+    grants = {a.actor_id: tuple(a.bindings) for a in request.answers if a.verdict == "grant"}
     ordered = sorted(request.requirements, key=lambda r: (r.requirement.step, r.id))
     filled = match([(r.id, _seats(r)) for r in ordered], grants)
     reached = True
@@ -112,9 +110,7 @@ def _count(request: MutationRequest, at: datetime) -> MutationRequest:
     for step in sorted({r.requirement.step for r in ordered}):
         of_step = [r for r in ordered if r.requirement.step == step]
         for each in of_step:
-            request, states[each.id] = _advance(
-                request, each, filled[each.id], at, reached=reached
-            )
+            request, states[each.id] = _advance(request, each, filled[each.id], at, reached=reached)
         reached = reached and all(states[r.id].status == "fulfilled" for r in of_step)
     return request.model_copy(
         update={"requirements": tuple(states[r.id] for r in request.requirements)}
@@ -222,7 +218,9 @@ def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
 
 def _shown(request: MutationRequest) -> MutationRequest:
     pending = () if request.status is Status.APPROVED else pending_of(request)
-    return request if pending == request.pending else request.model_copy(update={"pending": pending})
+    return (
+        request if pending == request.pending else request.model_copy(update={"pending": pending})
+    )
 
 
 def _why_approved(request: MutationRequest) -> str:
@@ -232,9 +230,7 @@ def _why_approved(request: MutationRequest) -> str:
 
 
 def _why_pending(request: MutationRequest) -> str:
-    unmet: Sequence[RequirementState] = [
-        r for r in request.requirements if r.status != "fulfilled"
-    ]
+    unmet: Sequence[RequirementState] = [r for r in request.requirements if r.status != "fulfilled"]
     return "; ".join(_text(r) for r in unmet)
 
 

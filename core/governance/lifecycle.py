@@ -63,14 +63,10 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 }
 """Which status may follow which; docs, tests and code share this table."""
 
-_BY_CODE = {"Submitted": Status.CREATED} | {
-    s.value: s for s in Status if s is not Status.CREATED
-}
+_BY_CODE = {"Submitted": Status.CREATED} | {s.value: s for s in Status if s is not Status.CREATED}
 
 
-def submit(
-    request_id: str, wish: Wish, at: datetime, *, expires_in: timedelta
-) -> MutationRequest:
+def submit(request_id: str, wish: Wish, at: datetime, *, expires_in: timedelta) -> MutationRequest:
     """Make a request of a wish; its deadline holds from now on, whatever its status."""
     request = MutationRequest(
         request_id=request_id,
@@ -148,9 +144,7 @@ def close(request: MutationRequest, closing: Closing, at: datetime) -> MutationR
         InvalidTransition: It has ended already, or this ending is not open to it.
     """
     if closing.status not in TRANSITIONS[request.status] or not closing.status.is_terminal:
-        raise InvalidTransition(
-            request.request_id, request.status.value, closing.status.value
-        )
+        raise InvalidTransition(request.request_id, request.status.value, closing.status.value)
     cause = closing.cause
     if cause is not None:
         request = append(
@@ -175,9 +169,7 @@ def intend(request: MutationRequest, closing: Closing) -> MutationRequest:
         InvalidTransition: The request has ended already.
     """
     if closing.status not in TRANSITIONS[request.status]:
-        raise InvalidTransition(
-            request.request_id, request.status.value, closing.status.value
-        )
+        raise InvalidTransition(request.request_id, request.status.value, closing.status.value)
     return request if request.closing else request.model_copy(update={"closing": closing})
 
 

@@ -153,12 +153,19 @@ def cancel_by(request: MutationRequest, actor_id: str, *, reason: str = "") -> M
 
 
 def executed(
-    request: MutationRequest, result: ExecutionResult[Any], *, version: int, at: datetime, actor_id: str
+    request: MutationRequest,
+    result: ExecutionResult[Any],
+    *,
+    version: int,
+    at: datetime,
+    actor_id: str,
 ) -> MutationRequest:
     """Close a request whose mutation is being committed as `version`."""
     closed = close(
         request,
-        Closing(status=Status.EXECUTED, actor_id=actor_id, reason=f"Committed as version {version}."),
+        Closing(
+            status=Status.EXECUTED, actor_id=actor_id, reason=f"Committed as version {version}."
+        ),
         at,
     )
     return closed.model_copy(

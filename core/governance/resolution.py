@@ -128,7 +128,7 @@ def assessed(
     if assessment.rejection is not None:
         return reject(request, assessment.rejection, actor_id=SYSTEM)
     wanted = request.expected_version
-    request = _adopted(request, assessment, at, round_=1)
+    request = _adopted(request, assessment, round_=1)
     if wanted is not None and wanted != assessment.version:
         return _stale_at_once(request, wanted, assessment.version, at)
     return settle(request, at)
@@ -144,7 +144,9 @@ def eligibility(request: MutationRequest, directory: Directory, at: datetime) ->
     if request.closing is not None:
         reasons.append(f"it is about to be {request.closing.status.value}")
     reasons += [
-        f"unmet: {r.requirement.describe()}" for r in request.requirements if r.status != "fulfilled"
+        f"unmet: {r.requirement.describe()}"
+        for r in request.requirements
+        if r.status != "fulfilled"
     ]
     if at >= request.expires_at:
         reasons.append(f"its deadline was {request.expires_at.isoformat()}")
@@ -188,6 +190,7 @@ def resolve(
         fence: The number of the ask.
         drift: The paths that changed since the expected version.
     """
+
     def answer(outcome: ResolutionOutcome, **more: object) -> Resolution:
         known: dict[str, object] = {
             "round": request.round,
@@ -307,9 +310,7 @@ def adopt(
         )
     strategy = Strategy.strictest([request.strategy, assessment.strategy])
     request = request.model_copy(update={"strategy": strategy, "held": None})
-    return settle(
-        _adopted(request, assessment, at, round_=request.round + (1 if renewed else 0)), at
-    )
+    return settle(_adopted(request, assessment, round_=request.round + (1 if renewed else 0)), at)
 
 
 class _Comparison(Value):
@@ -347,9 +348,7 @@ def _bindings(request: MutationRequest, assessment: Assessment) -> dict[str, str
     }
 
 
-def _adopted(
-    request: MutationRequest, assessment: Assessment, at: datetime, *, round_: int
-) -> MutationRequest:
+def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -> MutationRequest:
     """Take over everything the assessment found, keeping what still holds."""
     bindings = _bindings(request, assessment)
     renewed = round_ > request.round
@@ -363,8 +362,10 @@ def _adopted(
             able=assessment.able.get(requirement.id, 0),
         )
         old = request.requirement(requirement.id)
-        if old is not None and old.binding == state.binding and not (
-            renewed and old.status == "open"
+        if (
+            old is not None
+            and old.binding == state.binding
+            and not (renewed and old.status == "open")
         ):
             state = state.model_copy(
                 update={
@@ -381,9 +382,7 @@ def _adopted(
         for answer in request.answers
         if (kept := {k: v for k, v in answer.bindings.items() if bindings.get(k) == v})
     )
-    binding = binding_of(
-        assessment.mutations, assessment.effect_digest, bindings, request.strategy
-    )
+    binding = binding_of(assessment.mutations, assessment.effect_digest, bindings, request.strategy)
     return request.model_copy(
         update={
             "expected_version": assessment.version,
@@ -427,8 +426,7 @@ def _compared(
 
 def _same_effect(request: MutationRequest, assessment: Assessment) -> bool:
     return (
-        request.snapshot is not None
-        and request.snapshot.effect_digest == assessment.effect_digest
+        request.snapshot is not None and request.snapshot.effect_digest == assessment.effect_digest
     )
 
 
@@ -578,5 +576,9 @@ def shown_difference(answer: Answer, request: MutationRequest) -> tuple[str, ...
     then = set(answer.effect.lines)
     return tuple(
         [f"- {line}" for line in answer.effect.lines if line not in now]
-        + [f"+ {line}" for line in (request.effect.lines if request.effect else ()) if line not in then]
+        + [
+            f"+ {line}"
+            for line in (request.effect.lines if request.effect else ())
+            if line not in then
+        ]
     )
