@@ -1,0 +1,238 @@
+"""What the workflow asks of the outside, and what it is answered: one pair for each activity.
+
+An activity that reads the request's row first may answer `ended` instead of what was asked; the
+workflow then adopts that record. `fenced` says that a later ask has been made already.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from core.governance.assessment import Assessment
+from core.governance.people import Person
+from core.governance.request import Metadata, MutationRequest, Rejection, Wish, WishedMutation
+from core.governance.resolution import Resolution
+from core.model import Value
+from core.requirements import Strategy
+
+from .messages import Credential
+
+
+class Answered(Value):
+    """What every answer may say instead: the request has ended, or the ask is outdated."""
+
+    ended: MutationRequest | None = None
+    fenced: int | None = None
+
+
+class AssessRequest(Value):
+    """Evaluate the request on the state as it is, and register it.
+
+    Attributes:
+        request: The request as the workflow holds it.
+        at: The workflow's time.
+        fence: The number of the ask.
+        strategy: The requester's.
+        credential: The requester's proof; only with the first assessment.
+        refresh: Somebody asked for it, or the state drifted; else it is the first.
+    """
+
+    request: MutationRequest
+    at: datetime
+    fence: int
+    strategy: Strategy | None = None
+    credential: Credential | None = None
+    refresh: bool = False
+
+
+class Assessed(Answered):
+    """An assessment; or, at the first, why there can be none.
+
+    Attributes:
+        rejection: What is unknown or unproved; only at the first assessment.
+        held: What is missing now and was there before; the request stays as it is.
+    """
+
+    assessment: Assessment | None = None
+    rejection: Rejection | None = None
+    held: str | None = None
+
+
+class Authenticate(Value):
+    """Look up who sent a message."""
+
+    request_id: str
+    state_id: str
+    actor_id: str
+    credential: Credential | None = None
+
+
+class Refusal(Value):
+    """A named error that crosses as a value."""
+
+    type: str
+    message: str
+    details: Metadata = Field(default_factory=dict)
+
+
+class Authenticated(Answered):
+    """Who it is, or why they are nobody; and the state's version, to see drift."""
+
+    person: Person | None = None
+    refusal: Refusal | None = None
+    state_version: int | None = None
+
+
+class ResolveVersion(Value):
+    """Assess the approved request again on the state as it is, and compare."""
+
+    request: MutationRequest
+    at: datetime
+    fence: int
+
+
+class Resolved(Answered):
+    """The resolution."""
+
+    resolution: Resolution | None = None
+
+
+class ExecuteMutation(Value):
+    """Run the engine in mode commit and write the ending, if the resolution still holds."""
+
+    request: MutationRequest
+    resolution: Resolution
+    at: datetime
+    fence: int
+
+
+class Executed(Answered):
+    """The record (`ended`); or a resolution that changes the request; or a place in the queue.
+
+    Attributes:
+        contended: Others commit on the state all the time; ask again soon.
+    """
+
+    resolution: Resolution | None = None
+    contended: bool = False
+
+
+class RecordOutcome(Value):
+    """Write the ending that the request intends."""
+
+    request: MutationRequest
+    at: datetime
+
+
+class Recorded(Answered):
+    """The record that stands, whoever wrote it."""
+
+
+class RecordProgress(Value):
+    """Keep the store's picture of the open request true, and raise the fence."""
+
+    request: MutationRequest
+    fence: int
+
+
+class Progress(Answered):
+    """Kept, unless `ended` or `fenced` says otherwise."""
+
+
+class ReadSignalTimes(Value):
+    """Read when the server took each signal of a run."""
+
+    workflow_id: str
+    run_id: str
+    count: int
+
+
+class SignalTimes(Value):
+    """The server's times of the signals, in the order of the history."""
+
+    times: tuple[datetime, ...] = ()
+
+
+class SendWakeups(Value):
+    """Tell whoever waits for the ending of a request."""
+
+    request_id: str
+    state_id: str
+
+
+class WokenUp(Value):
+    """How many were told."""
+
+    dispatchers: int = 0
+
+
+class PreviewMutation(Value):
+    """Ask what a request would do and demand, without making one."""
+
+    state_id: str
+    mutations: tuple[WishedMutation, ...]
+    actor_id: str
+    on_behalf_of: str | None = None
+    reason: str = ""
+    at: datetime
+    metadata: Metadata = Field(default_factory=dict)
+    strategy: Strategy | None = None
+
+    def wish(self) -> Wish:
+        """Answer the wish it would be."""
+        return Wish(
+            state_id=self.state_id,
+            mutations=self.mutations,
+            actor_id=self.actor_id,
+            on_behalf_of=self.on_behalf_of,
+            reason=self.reason,
+            metadata=self.metadata,
+            strategy=self.strategy,
+        )
+
+
+class Preview(Value):
+    """What a request would do, demand and mean.
+
+    Attributes:
+        request: The request it would be once assessed.
+        assessment: The evaluation, where one could be made.
+        approvers: For each requirement who could answer it now, by id.
+        rejection: Why it would be rejected at once.
+    """
+
+    request: MutationRequest
+    assessment: Assessment | None = None
+    approvers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rejection: Rejection | None = None
+
+
+class DispatchSideEffects(Value):
+    """Dispatch what a state's commits left to do, in version order."""
+
+    state_id: str
+
+
+class Dispatched(Value):
+    """How many were dispatched, how many given up, whether more is left."""
+
+    done: int = 0
+    failed: int = 0
+    more: bool = False
+
+
+class Reconcile(Value):
+    """Bring open workflows and the record together."""
+
+    at: datetime
+
+
+class Reconciled(Value):
+    """What was found and mended."""
+
+    open_workflows: int = 0
+    told: int = 0
+    ended: int = 0
+    dispatchers: int = 0

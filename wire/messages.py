@@ -1,0 +1,220 @@
+"""The payloads callers send, and what they are answered.
+
+Unknown fields are ignored, so that a newer client is never silently dropped. What does not fit
+raises `MalformedMessage` with a sentence that names each field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError, field_validator
+
+from core.context import Mode
+from core.digests import canonical, digest
+from core.domain import STATE_ID, problems
+from core.errors import InvalidParameters, MalformedMessage, MutatorError, TooLarge
+from core.governance.request import (
+    Id,
+    Metadata,
+    MutationRequest,
+    PendingReason,
+    Rejection,
+    Text,
+    Wish,
+)
+from core.model import Value
+
+from .names import OWN_PREFIX, Update
+
+MAX_START = 256 * 1024
+"""Bytes of a start payload, as canonical JSON."""
+
+MAX_MESSAGE = 32 * 1024
+"""Bytes of a message's payload, as canonical JSON."""
+
+Credential = Annotated[str, StringConstraints(max_length=8192), Field(repr=False)]
+
+
+class Start(Wish):
+    """The start payload: a wish, with the id it is to have and the proof of who asks."""
+
+    request_id: Id | None = None
+    credential: Credential | None = None
+
+    @field_validator("mode")
+    @classmethod
+    def _only_commit(cls, mode: Mode) -> Mode:
+        if mode is not Mode.COMMIT:
+            raise ValueError(f"a request ends in mode commit, not {mode.value}; use preview")
+        return mode
+
+    @field_validator("state_id")
+    @classmethod
+    def _state_id(cls, state_id: str) -> str:
+        if not STATE_ID.match(state_id):
+            raise ValueError("a state id is <domain>/<key>, such as billing_quotas/acme")
+        return state_id
+
+    def wish(self) -> Wish:
+        """Answer the wish alone; what follows never sees the credential."""
+        fields = {name: getattr(self, name) for name in Wish.model_fields}
+        return Wish.model_construct(**fields)
+
+
+class Message(Value):
+    """A message to a request: approve, reject, withdraw, cancel, refresh.
+
+    Attributes:
+        decision_id: The sender's own id for it; sent again, it is the same decision.
+        actor_id: Who sends it; looked up, never believed.
+        requirement_id: Which requirement it is for; `None`: any that names the sender.
+        binding: What the sender was shown.
+        verdict: Only for the update `decide`.
+    """
+
+    decision_id: Id
+    actor_id: Id
+    requirement_id: Id | None = None
+    reason: Text = ""
+    code: Id | None = None
+    metadata: Metadata = Field(default_factory=dict)
+    binding: Id | None = None
+    credential: Credential | None = None
+    verdict: Literal["approve", "reject", "withdraw"] | None = None
+
+    def content_digest(self, name: str) -> str:
+        """Digest what is said; a decision id stands for one content only."""
+        said = self.model_dump(mode="json", exclude={"credential"}, exclude_defaults=True)
+        return digest([name, said])
+
+
+class Reply(Value):
+    """What an update is answered: the request as it is once the message has been taken.
+
+    Attributes:
+        settled: False when something remote was still under way; ask again, or watch.
+        error: The named reason for which the message does not count; only inside the workflow,
+            callers get it as an error.
+    """
+
+    request_id: str
+    status: str
+    settled: bool = True
+    closing: str | None = None
+    round: int = 0
+    binding: str | None = None
+    pending: tuple[PendingReason, ...] = ()
+    resulting_version: int | None = None
+    rejection: Rejection | None = None
+
+
+class RequestResult(Value):
+    """The result of the workflow."""
+
+    request_id: str
+    status: str
+    resulting_version: int | None = None
+    executed_at: datetime | None = None
+    execution_id: str | None = None
+    rejection: Rejection | None = None
+    closed_at: datetime
+
+
+def reply_of(request: MutationRequest, *, settled: bool = True) -> Reply:
+    """Answer the present snapshot of a request."""
+    return Reply(
+        request_id=request.request_id,
+        status=request.status.value,
+        settled=settled,
+        closing=request.closing.status.value if request.closing else None,
+        round=request.round,
+        binding=request.binding,
+        pending=request.pending,
+        resulting_version=request.resulting_version,
+        rejection=request.rejection,
+    )
+
+
+def result_of(request: MutationRequest) -> RequestResult:
+    """Answer the result of a request that has ended."""
+    return RequestResult(
+        request_id=request.request_id,
+        status=request.status.value,
+        resulting_version=request.resulting_version,
+        executed_at=request.executed_at,
+        execution_id=request.execution_id,
+        rejection=request.rejection,
+        closed_at=request.closed_at or request.updated_at,
+    )
+
+
+def read_start(payloads: Sequence[Any], request_id: str) -> Start:
+    """Read a start payload.
+
+    Args:
+        payloads: What came; one JSON object is expected.
+        request_id: The workflow id, which the payload's own must equal.
+
+    Raises:
+        TooLarge: It exceeds `MAX_START` bytes.
+        InvalidParameters: It does not validate.
+    """
+    if request_id.startswith(OWN_PREFIX):
+        raise InvalidParameters(f"Ids beginning with {OWN_PREFIX!r} are reserved; use another.")
+    if len(request_id) > 200:
+        raise InvalidParameters("A request id has at most 200 characters.")
+    payload = _one_object(payloads, "start", MAX_START)
+    try:
+        start = Start.model_validate(payload)
+    except ValidationError as error:
+        raise InvalidParameters(
+            f"The start payload does not validate: {problems(error)}."
+        ) from error
+    if start.request_id is not None and start.request_id != request_id:
+        raise InvalidParameters(
+            f"The payload says request {start.request_id!r}, the workflow id {request_id!r}; "
+            "they are the same thing."
+        )
+    return start
+
+
+def read_message(name: str, payloads: Sequence[Any]) -> Message:
+    """Read the payload of a signal or update.
+
+    Raises:
+        MalformedMessage: It does not fit; the sentence names what is wrong.
+    """
+    try:
+        payload = _one_object(payloads, name, MAX_MESSAGE)
+        message = Message.model_validate(payload)
+    except ValidationError as error:
+        raise MalformedMessage(
+            f"The payload of {name} does not validate: {problems(error)}."
+        ) from error
+    except MutatorError as error:
+        raise MalformedMessage(str(error)) from error
+    if name == Update.DECIDE and message.verdict is None:
+        raise MalformedMessage(
+            "The payload of decide needs a verdict: approve, reject or withdraw."
+        )
+    return message
+
+
+def _one_object(payloads: Sequence[Any], name: str, limit: int) -> dict[str, Any]:
+    if len(payloads) != 1:
+        raise InvalidParameters(f"{name} takes one JSON object, not {len(payloads)} payloads.")
+    payload = payloads[0]
+    if not isinstance(payload, dict):
+        kind = "null" if payload is None else type(payload).__name__
+        raise InvalidParameters(f"{name} takes one JSON object, not {kind}.")
+    size = len(canonical(payload))
+    if size > limit:
+        raise TooLarge(
+            f"The payload of {name} has {size} bytes; at most {limit} are taken.",
+            actual=size,
+            limit=limit,
+        )
+    return payload

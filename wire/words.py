@@ -1,0 +1,101 @@
+"""A request in words, for the Temporal web UI and the command line: what, on whom, until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.governance.request import MutationRequest, Status, Wish
+from core.requirements import Strategy
+
+MAX_DETAILS = 12_000
+"""Characters of the current details; the server refuses more than 20,000 bytes."""
+
+
+def summary_of(wish: Wish) -> str:
+    """Answer one line that says what is wished for; at most 200 characters."""
+    what = " + ".join(m.type for m in wish.mutations)
+    return f"{what} on {wish.state_id}, asked by {wish.actor_id}"[:200]
+
+
+def details_of(wish: Wish) -> str:
+    """Answer the wish in Markdown, as it was submitted."""
+    lines = [f"**State:** `{wish.state_id}`", f"**Asked by:** {wish.actor_id}"]
+    if wish.on_behalf_of:
+        lines.append(f"**On behalf of:** {wish.on_behalf_of}")
+    lines.append(f"**Reason:** {wish.reason or 'none given'}")
+    for mutation in wish.mutations:
+        parameters = ", ".join(f"{k}={v!r}" for k, v in mutation.parameters.items())
+        lines.append(f"**Mutation:** `{mutation.type}({parameters[:500]})`")
+    return "\n\n".join(lines)[:MAX_DETAILS]
+
+
+def current(request: MutationRequest) -> str:
+    """Answer in Markdown how the request stands: what it waits for, on whom, until when."""
+    parts = [f"**{headline(request)}**"]
+    if request.held is not None:
+        parts.append(f"Held since {_time(request.held.since)}: {request.held.reason}")
+    parts += [f"- {line}" for line in waiting_lines(request)]
+    if request.effect is not None and not request.status.is_terminal:
+        parts.append(_effect(request))
+    if request.warnings:
+        parts.append("Warnings: " + "; ".join(w.message for w in request.warnings))
+    if request.refused_messages:
+        last = request.refused_messages[-1]
+        parts.append(
+            f"{request.refused_count} message(s) did not count; the last: "
+            f"{last.name} by {last.actor_id or 'nobody known'}: {last.message}"
+        )
+    return "\n\n".join(parts)[:MAX_DETAILS]
+
+
+def headline(request: MutationRequest) -> str:
+    """Answer the status in one sentence."""
+    if request.closing is not None:
+        return f"Closing: about to be {request.closing.status.value}. {request.closing.reason}"
+    match request.status:
+        case Status.EXECUTED:
+            return f"Executed: committed as version {request.resulting_version}."
+        case Status.REJECTED if request.rejection is not None:
+            rejection = request.rejection
+            return f"Rejected ({rejection.category}, {rejection.code}): {rejection.message}"
+        case Status.APPROVED:
+            return "Approved: every requirement is met; it executes as soon as it can."
+        case Status.PENDING:
+            return f"Pending until {_time(request.expires_at)}: it waits for"
+        case Status.CREATED:
+            return "Created: being assessed."
+        case _:
+            return f"{request.status.value}: {request.decisions[-1].reason}"
+
+
+def waiting_lines(request: MutationRequest) -> list[str]:
+    """Answer a line for each thing it waits for: what, on whom, until when."""
+    return [
+        f"{reason.text}; who can: {', '.join(reason.who) or 'not yet open'}; "
+        f"until {_time(reason.until)}"
+        for reason in request.pending
+    ]
+
+
+def _effect(request: MutationRequest) -> str:
+    effect = request.effect
+    if effect is None or not effect.total:
+        return "Predicted change: none."
+    version = request.snapshot.version if request.snapshot else 0
+    shown = "\n".join(f"    {line}" for line in effect.lines)
+    more = f"\n    and {effect.total - len(effect.lines)} more" if effect.truncated else ""
+    undo = (
+        f"It cannot be taken back: {request.irreversible}"
+        if request.irreversible
+        else "It can be taken back."
+    )
+    covers = (
+        "The approval is for the mutation on whatever the state will be."
+        if request.strategy is Strategy.REVALIDATE_ON_LATEST
+        else f"If the state moves: {request.strategy.value}."
+    )
+    return f"Predicted change, on version {version}:\n\n{shown}{more}\n\n{undo} {covers}"
+
+
+def _time(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC") if at else "no time set"
