@@ -32,6 +32,9 @@ from .names import OWN_PREFIX, Update
 MAX_START = 256 * 1024
 """Bytes of a start payload, as canonical JSON."""
 
+MAX_ID = 200
+"""Characters of an id."""
+
 MAX_MESSAGE = 32 * 1024
 """Bytes of a message's payload, as canonical JSON."""
 
@@ -96,8 +99,6 @@ class Reply(Value):
 
     Attributes:
         settled: False when something remote was still under way; ask again, or watch.
-        error: The named reason for which the message does not count; only inside the workflow,
-            callers get it as an error.
     """
 
     request_id: str
@@ -164,8 +165,8 @@ def read_start(payloads: Sequence[Any], request_id: str) -> Start:
     """
     if request_id.startswith(OWN_PREFIX):
         raise InvalidParameters(f"Ids beginning with {OWN_PREFIX!r} are reserved; use another.")
-    if len(request_id) > 200:
-        raise InvalidParameters("A request id has at most 200 characters.")
+    if len(request_id) > MAX_ID:
+        raise InvalidParameters(f"A request id has at most {MAX_ID} characters.")
     payload = _one_object(payloads, "start", MAX_START)
     try:
         start = Start.model_validate(payload)

@@ -1,8 +1,8 @@
 """The one registry of search attributes: names, types, and how a request fills them.
 
 `python -m wire.search_attributes` prints `NAME TYPE` lines for whoever creates them on a server.
-An unregistered attribute refuses the start; an oversized one terminates the workflow: so ids are cut
-to 200 characters and a list to 2,000 bytes, ending in `more`.
+An unregistered attribute refuses the start; an oversized one terminates the workflow: so ids are
+cut to 200 characters and a list to 2,000 bytes, ending in `more`.
 """
 
 from __future__ import annotations
