@@ -96,8 +96,9 @@ def naive_diff(before: Any, after: Any, path: str = "") -> set[tuple[str, str]]:
 
 def patched(document: Any, patch: list[dict[str, Any]]) -> Any:
     """Interpret JSON Patch by the letter of RFC 6902."""
-    root = {"": copy.deepcopy(document)}
-    for operation in patch:
+    # Through text, since a copy would keep one object that is in two places one object.
+    root = {"": json.loads(json.dumps(document))}
+    for operation in json.loads(json.dumps(patch)):
         holder: Any = root
         last = ""
         for token in operation["path"].split("/")[1:]:
