@@ -45,10 +45,7 @@ class Effect(Value):
         """
         return digest(
             {
-                "changes": [
-                    change.model_dump(mode="json")
-                    for change in self.changes.covered(covers).changes
-                ],
+                "changes": self.changes.covered(covers).digest(),
                 "side_effects": [effect.model_dump(mode="json") for effect in self.side_effects],
             }
         )

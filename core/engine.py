@@ -20,7 +20,7 @@ from pydantic import JsonValue, ValidationError
 
 from . import executor, policy
 from .audit import AuditEntry, MutationRecord, Subject
-from .changes import ChangeSet, diff, identity_keys
+from .changes import diff, identity_keys
 from .context import ExecutionContext, Mode, MutationContext
 from .digests import digest, jsonable
 from .effects import Effect, EffectPreview, SideEffect
@@ -129,6 +129,40 @@ class Engine:
         notify(watching[::-1], lambda o: _after(o, result, run), failures)
         return replace(result, observer_failures=tuple(failures)) if failures else result
 
+    def dropped(
+        self,
+        mutations: Sequence[Mutation[S]],
+        state: S,
+        *,
+        context: MutationContext,
+        facts: Facts,
+        subject: Subject,
+        records: Sequence[MutationRecord],
+        error: ExecutionTimeout,
+    ) -> ExecutionResult[S]:
+        """Answer the result of a run that never came back: timed out, nothing kept.
+
+        Whoever runs the engine in a thread calls it after leaving that thread behind.
+        """
+        run = ExecutionContext(
+            execution_id=self._new_id(),
+            started_at=self._clock(),
+            timeout=self._options.timeout,
+            clock=self._clock,
+        )
+        attempt = _Attempt(
+            mutations,
+            state,
+            context=context,
+            facts=facts,
+            policies=(),
+            subject=subject,
+            records=records,
+            run=run,
+            options=self._options,
+        )
+        return attempt.late(error)
+
 
 def _after(observer: Observer, result: ExecutionResult[Any], run: ExecutionContext) -> None:
     match result.outcome:
@@ -188,6 +222,10 @@ class _Attempt(Generic[S]):
             return self._result(Outcome.CANCELED, error)
         except Exception as error:  # noqa: BLE001 - author code may raise anything; it is an ending
             return self._result(Outcome.FAILED, error)
+
+    def late(self, error: ExecutionTimeout) -> ExecutionResult[S]:
+        """Answer that it took too long, without going anywhere."""
+        return self._result(Outcome.TIMED_OUT, error)
 
     def _go(self) -> Outcome:
         mode = self.context.mode
@@ -323,7 +361,7 @@ class _Attempt(Generic[S]):
             audit=audit,
             state=self.after if shows else None,
             document=self.document if shows else None,
-            effect=self.effect if outcome.is_success else Effect(changes=ChangeSet()),
+            effect=self.effect,
             issues=self.issues,
             unmet=self._unmet() if outcome is Outcome.BLOCKED else (),
             history=history,

@@ -35,6 +35,7 @@ class AssessRequest(Value):
         at: The workflow's time.
         fence: The number of the ask.
         strategy: The requester's.
+        own_deadline: The requester named one; else the domain's default holds.
         credential: The requester's proof; only with the first assessment.
         refresh: Somebody asked for it, or the state drifted; else it is the first.
     """
@@ -43,6 +44,7 @@ class AssessRequest(Value):
     at: datetime
     fence: int
     strategy: Strategy | None = None
+    own_deadline: bool = False
     credential: Credential | None = None
     refresh: bool = False
 
@@ -100,10 +102,12 @@ class Resolved(Answered):
 
 
 class ExecuteMutation(Value):
-    """Run the engine in mode commit and write the ending, if the resolution still holds."""
+    """Run the engine in mode commit and write the ending.
+
+    The permission is the request's snapshot: the version and effect that resolution answered.
+    """
 
     request: MutationRequest
-    resolution: Resolution
     at: datetime
     fence: int
 

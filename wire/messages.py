@@ -38,6 +38,9 @@ MAX_ID = 200
 MAX_MESSAGE = 32 * 1024
 """Bytes of a message's payload, as canonical JSON."""
 
+NOT_YET = ("not_before", "depends_on", "supersedes", "on_state_moved", "compensates")
+"""Fields of the start payload that have a meaning and no implementation: refused, never ignored."""
+
 Credential = Annotated[str, StringConstraints(max_length=8192), Field(repr=False)]
 
 
@@ -178,6 +181,12 @@ def read_start(payloads: Sequence[Any], request_id: str) -> Start:
         raise InvalidParameters(
             f"The payload says request {start.request_id!r}, the workflow id {request_id!r}; "
             "they are the same thing."
+        )
+    asked_for = [name for name in NOT_YET if getattr(start, name)]
+    if asked_for:
+        raise InvalidParameters(
+            f"This version cannot honour {', '.join(asked_for)} yet; leave it out. "
+            "Nothing was started, because what is not honoured would be done too early."
         )
     return start
 

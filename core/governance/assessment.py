@@ -6,7 +6,7 @@ Assessment, resolution and preview are the same evaluation; they differ in what 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..audit import MutationRecord
@@ -53,6 +53,7 @@ class Assessment(Value):
         covered: For each requirement the digest of the part of the effect it answers for.
         rejection: Why the request cannot go on, where it cannot.
         strategy: The strictest that the domain and the policies name.
+        expires_in: The deadline of a request that names none.
     """
 
     at: datetime
@@ -72,6 +73,7 @@ class Assessment(Value):
     inverse: EffectPreview | None = None
     irreversible: str | None = None
     strategy: Strategy
+    expires_in: timedelta
     rejection: Rejection | None = None
     plan: Plan = Plan()
 
@@ -82,6 +84,7 @@ def assess(
     state_digest: str,
     policy_set_digest: str,
     strategy: Strategy,
+    expires_in: timedelta,
     directory: Directory,
     requesters: Iterable[str],
     plan: Plan,
@@ -93,6 +96,7 @@ def assess(
         state_digest: Digest of the state it ran on.
         policy_set_digest: Digest of the policies that were asked.
         strategy: The domain's.
+        expires_in: The domain's.
         directory: Who could answer the requirements.
         requesters: Who never counts.
         plan: How to ask for what comes next.
@@ -127,6 +131,7 @@ def assess(
         inverse=_inverse(result) if reversible else None,
         irreversible=None if reversible else "The mutation says it cannot be taken back.",
         strategy=Strategy.strictest([strategy, result.ruling.strategy]),
+        expires_in=expires_in,
         rejection=rejection_of(result),
         plan=plan,
     )

@@ -19,6 +19,7 @@ from .request import (
     Category,
     Closing,
     Decision,
+    Held,
     MutationRequest,
     RefusedMessage,
     Status,
@@ -171,6 +172,12 @@ def intend(request: MutationRequest, closing: Closing) -> MutationRequest:
     if closing.status not in TRANSITIONS[request.status]:
         raise InvalidTransition(request.request_id, request.status.value, closing.status.value)
     return request if request.closing else request.model_copy(update={"closing": closing})
+
+
+def hold(request: MutationRequest, reason: str, at: datetime) -> MutationRequest:
+    """Show that the request cannot be tried now, and since when; it is asked again later."""
+    since = request.held.since if request.held else at
+    return request.model_copy(update={"held": Held(reason=reason, since=since)})
 
 
 def refuse_message(request: MutationRequest, refused: RefusedMessage) -> MutationRequest:

@@ -21,27 +21,50 @@ def match(
     Returns:
         For each requirement who fills its seats, in the order of their ids.
     """
-    order = [person for person in sorted(people) if people[person]]
-    able = {key: [p for p in order if key in people[p]] for key, _ in seats}
-    sits: dict[str, str] = {}
-    filled: dict[str, list[str]] = {key: [] for key, _ in seats}
-
-    def seat(key: str, tried: set[str]) -> bool:
-        for person in able[key]:
-            if person in tried:
-                continue
-            tried.add(person)
-            taken = sits.get(person)
-            if taken is None or (taken != key and seat(taken, tried)):
-                if taken is not None:
-                    filled[taken].remove(person)
-                sits[person] = key
-                filled[key].append(person)
-                return True
-        return False
-
+    hall = _Hall([key for key, _ in seats], people)
     for key, count in seats:
         for _ in range(count):
-            if not seat(key, set()):
+            if not hall.seat(key):
                 break
-    return {key: tuple(sorted(who)) for key, who in filled.items()}
+    return {key: tuple(sorted(who)) for key, who in hall.filled.items()}
+
+
+class _Hall:
+    """Who may sit where, and who does; lives as long as `match`."""
+
+    def __init__(self, keys: Sequence[str], people: Mapping[str, Sequence[str]]) -> None:
+        self.able: dict[str, list[str]] = {key: [] for key in keys}
+        self.filled: dict[str, list[str]] = {key: [] for key in keys}
+        self.sits: dict[str, str] = {}
+        for person in sorted(people):
+            for key in dict.fromkeys(people[person]):
+                if key in self.able:
+                    self.able[key].append(person)
+
+    def seat(self, wanted: str) -> bool:
+        """Fill one more seat, if anybody can; those who sit may move, nobody has to stand.
+
+        Breadth first over requirements, each once: the fewest people move, and no call nests.
+        """
+        movers: dict[str, tuple[str, str]] = {}
+        for key in (reached := [wanted]):
+            for person in self.able[key]:
+                here = self.sits.get(person)
+                if here is None:
+                    self._move_up(person, key, movers)
+                    return True
+                if here != wanted and here not in movers:
+                    movers[here] = (key, person)
+                    reached.append(here)
+        return False
+
+    def _move_up(self, person: str, key: str, movers: Mapping[str, tuple[str, str]]) -> None:
+        """Seat a free person, and send each one whose seat that was to where they are wanted."""
+        while True:
+            self.sits[person] = key
+            self.filled[key].append(person)
+            if key not in movers:
+                return
+            wanted, mover = movers[key]
+            self.filled[key].remove(mover)
+            key, person = wanted, mover

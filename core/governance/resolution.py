@@ -20,13 +20,12 @@ from .approval import without
 from .assessment import Assessment
 from .binding import binding_of, grant_binding_of
 from .fulfilment import settle
-from .lifecycle import append
+from .lifecycle import append, hold
 from .outcome import reject
 from .people import SYSTEM, Directory
 from .request import (
     Answer,
     Category,
-    Held,
     MutationRequest,
     Rejection,
     RequirementState,
@@ -108,6 +107,7 @@ def assessed(
     at: datetime,
     *,
     strategy: Strategy | None = None,
+    own_deadline: bool = False,
 ) -> MutationRequest:
     """Adopt the first assessment: what it would do, what it demands, and what is shown.
 
@@ -116,7 +116,11 @@ def assessed(
         assessment: What the evaluation found.
         at: The present.
         strategy: The requester's, if any; the strictest of all wins.
+        own_deadline: The requester named a deadline; else the domain's default holds.
     """
+    if not own_deadline:
+        expires_at = request.created_at + assessment.expires_in
+        request = request.model_copy(update={"expires_at": expires_at})
     request = request.model_copy(
         update={
             "mutations": assessment.mutations,
@@ -227,10 +231,7 @@ def resolved(request: MutationRequest, resolution: Resolution) -> MutationReques
     at, assessment = resolution.at, resolution.assessment
     match resolution.outcome:
         case ResolutionOutcome.HELD:
-            held = request.held or Held(reason="", since=at)
-            return request.model_copy(
-                update={"held": held.model_copy(update={"reason": resolution.held or "unknown"})}
-            )
+            return hold(request, resolution.held or "unknown", at)
         case ResolutionOutcome.INELIGIBLE:
             return settle(request.model_copy(update={"held": None}), at)
         case ResolutionOutcome.REVOKED:

@@ -1,0 +1,109 @@
+"""Assess a request on the state as it is, register it, and keep the answer of the ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from core.context import Mode
+from core.errors import MutatorError
+from core.governance.assessment import unfillable
+from core.governance.outcome import reject
+from core.governance.people import SYSTEM
+from core.governance.request import MutationRequest, Rejection
+from core.governance.resolution import adopt, assessed
+from core.result import Outcome
+from store.protocol import Ask, Ended, Fenced, View
+from wire.asks import Assessed, AssessRequest
+from wire.names import Activity
+
+from .evaluation import Evaluation, evaluate, load, unknown_of
+from .outside import Outside
+
+
+@dataclass(frozen=True)
+class Assessing:
+    """The activity `assess_request`."""
+
+    outside: Outside
+
+    @activity.defn(name=Activity.ASSESS_REQUEST, no_thread_cancel_exception=True)
+    def assess_request(self, ask: AssessRequest) -> Assessed:
+        """Evaluate the request, register it with what follows, and answer the assessment."""
+        request = ask.request
+        view = self.outside.store.view(request.request_id, request.state_id)
+        if view.ended is not None:
+            return Assessed(ended=view.ended)
+        key = Ask(
+            request_id=request.request_id, round=request.round, fence=ask.fence, kind="assess"
+        )
+        stored = self.outside.store.answered(key)
+        if stored is not None:
+            return Assessed.model_validate(stored)
+        answer, evaluation = self._assess(ask, view)
+        noted = self.outside.store.note(
+            after(ask, answer),
+            fence=ask.fence,
+            ask=key,
+            answer=answer.model_dump(mode="json"),
+            audit=[evaluation.result.audit] if evaluation else [],
+            seed=evaluation.loaded.stored if evaluation and view.state is None else None,
+        )
+        match noted:
+            case Ended(record):
+                return Assessed(ended=record)
+            case Fenced(fence):
+                return Assessed(fenced=fence)
+            case _:
+                return Assessed.model_validate(noted.answer)
+
+    def _assess(self, ask: AssessRequest, view: View) -> tuple[Assessed, Evaluation | None]:
+        request = ask.request
+        directory = self.outside.directory()
+        if directory.find(request.context.actor_id) is None:
+            message = f"The directory does not know the requester {request.context.actor_id!r}."
+            stranger = Rejection(category="policy", code="unauthenticated", message=message)
+            return _no(ask, stranger), None
+        try:
+            loaded = load(self.outside, request, view.state)
+        except MutatorError as unknown:
+            return _no(ask, unknown_of(unknown)), None
+        evaluation = evaluate(
+            self.outside,
+            request,
+            loaded,
+            at=ask.at,
+            mode=Mode.SIMULATE,
+            directory=directory,
+        )
+        assessment = evaluation.assessment
+        failed = evaluation.result.outcome is Outcome.FAILED
+        if ask.refresh and failed and loaded.domain.on_error == "hold":
+            return Assessed(held=evaluation.result.audit.error), evaluation
+        if not ask.refresh and assessment.rejection is None:
+            rejection = unfillable(assessment, directory, request.requester_ids)
+            assessment = assessment.model_copy(update={"rejection": rejection})
+        return Assessed(assessment=assessment), evaluation
+
+
+def after(ask: AssessRequest, answer: Assessed) -> MutationRequest:
+    """Answer the request as it follows from an assessment; the workflow concludes the same."""
+    if answer.rejection is not None:
+        return reject(ask.request, answer.rejection, actor_id=SYSTEM)
+    if answer.assessment is None:
+        return ask.request
+    if ask.refresh:
+        return adopt(ask.request, answer.assessment, ask.at)
+    return assessed(
+        ask.request,
+        answer.assessment,
+        ask.at,
+        strategy=ask.strategy,
+        own_deadline=ask.own_deadline,
+    )
+
+
+def _no(ask: AssessRequest, rejection: Rejection) -> Assessed:
+    """At submission what is unknown rejects; later it is missing, and the request is left alone."""
+    return Assessed(held=rejection.message) if ask.refresh else Assessed(rejection=rejection)

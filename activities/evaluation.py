@@ -1,0 +1,235 @@
+"""One evaluation of a request on the state as it is; assess, resolve, execute, preview share it.
+
+Author code runs in a thread of its own, without a handle on the store; at its deadline the
+evaluation answers a time-out and drops what the thread brings.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from core.audit import MutationRecord, Subject
+from core.context import Mode
+from core.digests import digest, jsonable
+from core.domain import Domain, key_of
+from core.engine import Engine, record
+from core.errors import (
+    ExecutionTimeout,
+    InvalidValue,
+    MutatorError,
+    UnknownMutation,
+    UnknownName,
+    UnknownState,
+)
+from core.facts import Facts
+from core.governance.assessment import Assessment, Plan, assess
+from core.governance.people import Directory
+from core.governance.request import MutationRequest, Rejection
+from core.mutation import Mutation
+from core.policy import digest_of_policies
+from core.result import ExecutionResult, Outcome
+from store.protocol import StoredState
+
+from .outside import Outside
+
+T = TypeVar("T")
+
+GRACE = 1.0
+"""Seconds beyond a run's own deadline after which its thread is left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A request read against its domain: everything an evaluation needs."""
+
+    domain: Domain[Any]
+    mutations: tuple[Mutation[Any], ...]
+    records: tuple[MutationRecord, ...]
+    state: BaseModel
+    stored: StoredState
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation found: the run of the engine, and the assessment made of it."""
+
+    loaded: Loaded
+    result: ExecutionResult[Any]
+    assessment: Assessment
+
+
+def load(outside: Outside, request: MutationRequest, stored: StoredState | None) -> Loaded:
+    """Read a request and the state it is about.
+
+    Args:
+        outside: The domains.
+        request: What is asked for.
+        stored: The state as the store has it; nothing when it was never opened.
+
+    Raises:
+        UnknownName: The domain, the mutation or the state is unknown.
+        InvalidParameters: The parameters do not validate.
+        InvalidValue: The state cannot be read.
+    """
+    domain = outside.domains.of(request.state_id)
+    mutations = tuple(_read(domain, each) for each in request.mutations)
+    if stored is None:
+        stored = first_version(domain, request.state_id)
+    state = domain.read_state(stored.document, stored.schema_version)
+    return Loaded(domain, mutations, tuple(map(record, mutations)), state, stored)
+
+
+def first_version(domain: Domain[Any], state_id: str) -> StoredState:
+    """Answer version 0 of a state, as its domain gives it.
+
+    Raises:
+        UnknownState: The domain has no initial value for it.
+        InvalidValue: The domain cannot say.
+    """
+    try:
+        initial = None if domain.initial is None else domain.initial(key_of(state_id))
+        document = None if initial is None else jsonable(initial)
+    except Exception as error:
+        raise InvalidValue(
+            f"The domain {domain.name!r} cannot give the initial value of {state_id!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if initial is None:
+        raise UnknownState(state_id)
+    return StoredState(
+        state_id=state_id,
+        version=0,
+        document=document,
+        schema_version=domain.schema_version,
+        digest=digest(document),
+    )
+
+
+def evaluate(
+    outside: Outside,
+    request: MutationRequest,
+    loaded: Loaded,
+    *,
+    at: datetime,
+    mode: Mode,
+    directory: Directory,
+) -> Evaluation:
+    """Run the engine on what was loaded; an exception of author code is tried once more.
+
+    Args:
+        outside: Time and ids.
+        request: What is asked for, and what is fulfilled.
+        loaded: See `load`.
+        at: The workflow's time, the only one a policy reads.
+        mode: How far to go.
+        directory: Who could answer what is demanded.
+    """
+    domain = loaded.domain
+    engine = Engine(clock=outside.clock, new_id=outside.new_id, options=domain.options)
+    subject = Subject(
+        state_id=request.state_id,
+        version=loaded.stored.version,
+        request_id=request.request_id,
+        kind=request.kind,
+        round=request.round,
+        metadata=request.metadata,
+    )
+
+    def run() -> ExecutionResult[Any]:
+        return engine.execute(
+            loaded.mutations,
+            loaded.state,
+            context=context,
+            facts=facts,
+            policies=domain.policies,
+            subject=subject,
+            records=loaded.records,
+        )
+
+    context, facts = request.context.in_mode(mode), Facts(at, request.fulfilled)
+    try:
+        result = in_thread(run, domain.options.timeout)
+        if result.outcome is Outcome.FAILED:
+            result = in_thread(run, domain.options.timeout)
+    except ExecutionTimeout as late:
+        result = engine.dropped(
+            loaded.mutations,
+            loaded.state,
+            context=context,
+            facts=facts,
+            subject=subject,
+            records=loaded.records,
+            error=late,
+        )
+    return Evaluation(loaded, result, assessment_of(request, loaded, result, directory))
+
+
+def assessment_of(
+    request: MutationRequest,
+    loaded: Loaded,
+    result: ExecutionResult[Any],
+    directory: Directory,
+) -> Assessment:
+    """Make the assessment of a run."""
+    return assess(
+        result,
+        state_digest=loaded.stored.digest,
+        policy_set_digest=digest_of_policies(loaded.domain.policies),
+        strategy=loaded.domain.strategy,
+        expires_in=loaded.domain.expires_in,
+        directory=directory,
+        requesters=request.requester_ids,
+        plan=Plan(timeout=loaded.domain.options.timeout + 10),
+    )
+
+
+def in_thread(run: Callable[[], T], timeout: float) -> T:
+    """Run author code in a thread of its own and leave it behind when it does not come back.
+
+    Raises:
+        ExecutionTimeout: It did not come back `GRACE` seconds after `timeout`.
+    """
+    brought: list[T] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            brought.append(run())
+        except BaseException as error:  # noqa: BLE001 - whatever it raises belongs to the caller
+            raised.append(error)
+
+    thread = threading.Thread(target=work, name="author-code", daemon=True)
+    thread.start()
+    thread.join(timeout + GRACE)
+    if thread.is_alive():
+        raise ExecutionTimeout(timeout, timeout + GRACE)
+    if raised:
+        raise raised[0]
+    return brought[0]
+
+
+def unknown_of(error: MutatorError) -> Rejection:
+    """Answer the rejection of a request that names what cannot be read at submission."""
+    code = "invalid_parameters"
+    if isinstance(error, UnknownName):
+        code = "unknown_mutation" if isinstance(error, UnknownMutation) else "unknown_state"
+    return Rejection(category="validation", code=code, message=error.message)
+
+
+def _read(domain: Domain[Any], wished: MutationRecord) -> Mutation[Any]:
+    """Make the mutation again; version 0 is a wish for the newest, made before assessment."""
+    version = wished.schema_version or None
+    try:
+        return domain.read_mutation(wished.type, wished.parameters, version)
+    except MutatorError:
+        raise
+    except Exception as error:
+        raise InvalidValue(
+            f"The parameters of {wished.type} cannot be read: {type(error).__name__}: {error}"
+        ) from error

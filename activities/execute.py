@@ -1,0 +1,129 @@
+"""Execute an approved request: run the engine in mode commit and write the ending, once.
+
+The permission is the request's snapshot: the version and the effect that version resolution
+answered. What is found on another version, or has another effect, is resolved again here; only a
+resolution that changes the request goes back to the workflow.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from core.context import Mode
+from core.digests import digest
+from core.governance.outcome import Commit, Ending, executed
+from core.governance.people import SYSTEM
+from core.governance.request import MutationRequest
+from core.governance.resolution import Resolution, resolved
+from store.protocol import Ask, Conflict, Ended, Fenced
+from wire.asks import Executed, ExecuteMutation
+from wire.names import Activity
+
+from .evaluation import Evaluation
+from .outside import Outside
+from .resolve import compare
+
+ATTEMPTS = 5
+"""How often a lost race is run again before the workflow is asked to queue."""
+
+
+@dataclass(frozen=True)
+class Executing:
+    """The activity `execute_mutation`."""
+
+    outside: Outside
+
+    @activity.defn(name=Activity.EXECUTE_MUTATION, no_thread_cancel_exception=True)
+    def execute_mutation(self, ask: ExecuteMutation) -> Executed:
+        """Commit and end the request, or answer why not."""
+        for attempt in range(ATTEMPTS):
+            turn = self.outside.store.turn(ask.request.state_id) if attempt else nullcontext()
+            with turn:
+                answer = self._attempt(ask)
+            if answer is not None:
+                return answer
+        return Executed(contended=True)
+
+    def _attempt(self, ask: ExecuteMutation) -> Executed | None:
+        """Try once; nothing means that somebody committed first."""
+        request = ask.request
+        view = self.outside.store.view(request.request_id, request.state_id)
+        if view.ended is not None:
+            return Executed(ended=view.ended)
+        if view.fence > ask.fence:
+            return Executed(fenced=view.fence)
+        resolution, evaluation = compare(
+            self.outside,
+            request,
+            view.state,
+            at=ask.at,
+            fence=ask.fence,
+            mode=Mode.COMMIT,
+        )
+        if evaluation is None or not resolution.outcome.executes:
+            return self._changed(ask, resolution, evaluation)
+        ending = _ending(ask, resolved(request, resolution), evaluation)
+        match self.outside.store.end(ending):
+            case Ended(record):
+                return Executed(ended=record)
+            case Fenced(fence):
+                return Executed(fenced=fence)
+            case Conflict():
+                return None
+
+    def _changed(
+        self, ask: ExecuteMutation, resolution: Resolution, evaluation: Evaluation | None
+    ) -> Executed:
+        """Keep and answer a resolution that changes the request, or a stored one before it."""
+        request = ask.request
+        noted = self.outside.store.note(
+            resolved(request, resolution),
+            fence=ask.fence,
+            ask=Ask(
+                request_id=request.request_id,
+                round=request.round,
+                fence=ask.fence,
+                kind="execute",
+            ),
+            answer=Executed(resolution=resolution).model_dump(mode="json"),
+            audit=[evaluation.result.audit] if evaluation else [],
+        )
+        match noted:
+            case Ended(record):
+                return Executed(ended=record)
+            case Fenced(fence):
+                return Executed(fenced=fence)
+            case _:
+                return Executed.model_validate(noted.answer)
+
+
+def _ending(ask: ExecuteMutation, request: MutationRequest, evaluation: Evaluation) -> Ending:
+    result, loaded = evaluation.result, evaluation.loaded
+    committed_at = loaded.stored.committed_at
+    at = max(ask.at, committed_at) if committed_at else ask.at
+    changed = result.history is not None
+    closed = executed(
+        request,
+        result,
+        version=loaded.stored.version + (1 if changed else 0),
+        at=at,
+        actor_id=SYSTEM,
+    )
+    return Ending(
+        request=closed,
+        fence=ask.fence,
+        commit=Commit(
+            state_id=request.state_id,
+            expected_version=loaded.stored.version,
+            document=result.document if changed else None,
+            schema_version=loaded.domain.schema_version,
+            digest=digest(result.document) if changed else loaded.stored.digest,
+            history=result.history.model_copy(update={"at": closed.executed_at})
+            if result.history
+            else None,
+        ),
+        audit=(result.audit,),
+    )

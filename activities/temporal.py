@@ -1,0 +1,160 @@
+"""The conversations with Temporal itself: event times, wake-ups, the reconciler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC
+
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus, WorkflowQueryRejectedError
+from temporalio.common import QueryRejectCondition
+from temporalio.service import RPCError, RPCStatusCode
+
+from core.governance.lifecycle import close
+from core.governance.outcome import Ending, cancel_by
+from core.governance.people import SYSTEM
+from core.governance.request import MutationRequest
+from wire import names
+from wire.asks import (
+    ReadSignalTimes,
+    Reconcile,
+    Reconciled,
+    SendWakeups,
+    SignalTimes,
+    WokenUp,
+)
+from wire.names import Activity, Query, Signal
+
+from .outside import Outside
+
+
+@dataclass(frozen=True)
+class Telling:
+    """The activities `read_signal_times` and `send_wakeups`."""
+
+    outside: Outside
+
+    @activity.defn(name=Activity.READ_SIGNAL_TIMES)
+    async def read_signal_times(self, ask: ReadSignalTimes) -> SignalTimes:
+        """Answer when the server took each signal of a run, in the order of its history."""
+        handle = self.outside.client.get_workflow_handle(ask.workflow_id, run_id=ask.run_id)
+        times = []
+        async for event in handle.fetch_history_events():
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+                times.append(event.event_time.ToDatetime(tzinfo=UTC))
+                if len(times) >= ask.count:
+                    break
+        return SignalTimes(times=tuple(times))
+
+    @activity.defn(name=Activity.SEND_WAKEUPS)
+    async def send_wakeups(self, ask: SendWakeups) -> WokenUp:
+        """Wake the dispatcher of the state's side effects."""
+        await wake_dispatcher(self.outside, ask.state_id)
+        return WokenUp(dispatchers=1)
+
+
+async def wake_dispatcher(outside: Outside, state_id: str) -> None:
+    """Start the dispatcher of a state, or tell the running one that there is more."""
+    await outside.client.start_workflow(
+        names.DISPATCHER_TYPE,
+        state_id,
+        id=names.dispatcher_id(state_id),
+        task_queue=activity.info().task_queue,
+        start_signal=Signal.WAKE,
+        static_summary=f"Side effects of {state_id}, in version order",
+    )
+
+
+@dataclass(frozen=True)
+class Reconciling:
+    """The activity `reconcile`."""
+
+    outside: Outside
+
+    @activity.defn(name=Activity.RECONCILE)
+    async def reconcile(self, ask: Reconcile) -> Reconciled:
+        """Bring open workflows and the record together.
+
+        An open workflow whose record has ended is woken; an open record whose workflow is gone is
+        ended from the last snapshot; states with side effects left get their dispatcher.
+        """
+        store = self.outside.store
+        running = frozenset([execution async for execution in self._running()])
+        ended = await asyncio.to_thread(store.ended_among, sorted(running))
+        for request_id in sorted(ended):
+            await self._wake(request_id)
+        closed = 0
+        async for request in self._open_records():
+            if request.request_id not in running and await self._is_gone(request.request_id):
+                closed += await self._end(request, ask)
+            activity.heartbeat()
+        states = await asyncio.to_thread(store.undelivered_states)
+        for state_id in states:
+            await wake_dispatcher(self.outside, state_id)
+        return Reconciled(
+            open_workflows=len(running), told=len(ended), ended=closed, dispatchers=len(states)
+        )
+
+    async def _running(self) -> AsyncIterator[str]:
+        query = f"WorkflowType = '{names.WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+        async for execution in self.outside.client.list_workflows(query):
+            yield execution.id
+
+    async def _open_records(self) -> AsyncIterator[MutationRequest]:
+        after: str | None = None
+        while page := await asyncio.to_thread(
+            lambda last: self.outside.store.open_requests(limit=500, after=last), after
+        ):
+            for request in page:
+                yield request
+            after = page[-1].request_id
+
+    async def _is_gone(self, request_id: str) -> bool:
+        """Ask the server itself: what the list leaves out may only be late to appear in it."""
+        try:
+            described = await self.outside.client.get_workflow_handle(request_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return True
+            raise
+        return described.status not in {
+            WorkflowExecutionStatus.RUNNING,
+            WorkflowExecutionStatus.CONTINUED_AS_NEW,
+        }
+
+    async def _wake(self, request_id: str) -> None:
+        try:
+            await self.outside.client.get_workflow_handle(request_id).signal(Signal.WAKE)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def _end(self, stored: MutationRequest, ask: Reconcile) -> int:
+        """End a request from the last snapshot of its workflow, or from the store's picture."""
+        request = await self._last_snapshot(stored) or stored
+        if request.closing is None:
+            request = cancel_by(
+                request, SYSTEM, reason="Its workflow was closed without an ending."
+            )
+        if request.closing is None:
+            return 0
+        ending = Ending(request=close(request, request.closing, ask.at))
+        await asyncio.to_thread(self.outside.store.end, ending)
+        return 1
+
+    async def _last_snapshot(self, stored: MutationRequest) -> MutationRequest | None:
+        handle = self.outside.client.get_workflow_handle(stored.request_id)
+        try:
+            found = await handle.query(
+                Query.REQUEST,
+                result_type=MutationRequest,
+                reject_condition=QueryRejectCondition.NONE,
+            )
+        except (RPCError, WorkflowQueryRejectedError):
+            return None
+        known = found is not None and found.content_digest == stored.content_digest
+        newer = known and found.decision_number >= stored.decision_number
+        return found if newer and not found.status.is_terminal else None
