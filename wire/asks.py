@@ -7,6 +7,7 @@ workflow then adopts that record. `fenced` says that a later ask has been made a
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -25,6 +26,10 @@ class Answered(Value):
 
     ended: MutationRequest | None = None
     fenced: int | None = None
+
+
+A = TypeVar("A", bound=Value)
+"""What an activity answers."""
 
 
 class AssessRequest(Value):

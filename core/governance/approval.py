@@ -20,14 +20,13 @@ from ..errors import (
     NothingToWithdraw,
     OutdatedBinding,
     ReasonRequired,
-    RequestClosed,
     SelfApproval,
     StepNotOpen,
     UnknownRequirement,
 )
 from ..requirements import RequirementKind
 from . import fulfilment
-from .lifecycle import append
+from .lifecycle import append, closed
 from .people import Person
 from .request import Answer, Category, MutationRequest, RequirementState
 
@@ -141,12 +140,7 @@ def without(request: MutationRequest, actor_ids: Iterable[str]) -> MutationReque
 
 def _raise_if_closed(request: MutationRequest) -> None:
     if request.status.is_terminal or request.closing is not None:
-        status = request.closing.status if request.closing else request.status
-        raise RequestClosed(
-            f"Request {request.request_id!r} is {status.value}; nothing can be decided any more.",
-            request_id=request.request_id,
-            status=status.value,
-        )
+        raise closed(request)
 
 
 def _answer(

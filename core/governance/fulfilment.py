@@ -28,9 +28,10 @@ from .request import (
 def settle(request: MutationRequest, at: datetime) -> MutationRequest:
     """Draw every conclusion from the standing answers and the requirements.
 
-    Idempotent: on a settled request it changes nothing.
+    Idempotent: on a settled request it changes nothing. Before the first assessment there is
+    nothing to conclude: that no requirement is known does not mean that none is demanded.
     """
-    if request.status.is_terminal or request.closing is not None:
+    if request.status.is_terminal or request.closing is not None or request.snapshot is None:
         return request
     request = _count(request, at)
     refused = next((r for r in request.requirements if _is_refused(r)), None)

@@ -6,14 +6,14 @@ the fold of the lifecycle decisions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
 from ..audit import MutationRecord
 from ..digests import digest
-from ..errors import InvalidTransition
+from ..errors import InvalidTransition, RequestClosed
 from .request import (
     MAX_REFUSED,
     Category,
@@ -107,6 +107,21 @@ def append(
     **metadata: JsonValue,
 ) -> MutationRequest:
     """Append one decision; its time is never before the one it follows."""
+    return _append(
+        request, category, code, actor_id=actor_id, at=at, reason=reason, metadata=metadata
+    )
+
+
+def _append(
+    request: MutationRequest,
+    category: Category,
+    code: str,
+    *,
+    actor_id: str,
+    at: datetime,
+    reason: str,
+    metadata: Mapping[str, JsonValue],
+) -> MutationRequest:
     last = request.decisions[-1].at if request.decisions else at
     decision = Decision(
         number=request.decision_number + 1,
@@ -148,14 +163,14 @@ def close(request: MutationRequest, closing: Closing, at: datetime) -> MutationR
         raise InvalidTransition(request.request_id, request.status.value, closing.status.value)
     cause = closing.cause
     if cause is not None:
-        request = append(
+        request = _append(
             request,
             cause.category,
             cause.code,
             actor_id=cause.actor_id,
             at=at,
             reason=cause.reason,
-            **cause.metadata,
+            metadata=cause.metadata,
         )
     ended = move(request, closing.status, actor_id=closing.actor_id, at=at, reason=closing.reason)
     return ended.model_copy(
@@ -166,12 +181,28 @@ def close(request: MutationRequest, closing: Closing, at: datetime) -> MutationR
 def intend(request: MutationRequest, closing: Closing) -> MutationRequest:
     """Show an ending that is about to be attempted; an earlier intention stands.
 
+    Executed is never intended: that ending is the commit itself.
+
     Raises:
-        InvalidTransition: The request has ended already.
+        InvalidTransition: The request has ended already, or this is no ending to intend.
     """
-    if closing.status not in TRANSITIONS[request.status]:
+    if (
+        closing.status not in TRANSITIONS[request.status]
+        or not closing.status.is_terminal
+        or closing.status is Status.EXECUTED
+    ):
         raise InvalidTransition(request.request_id, request.status.value, closing.status.value)
     return request if request.closing else request.model_copy(update={"closing": closing})
+
+
+def closed(request: MutationRequest) -> RequestClosed:
+    """Answer the refusal of whatever comes when the request has ended, or is about to."""
+    status = request.closing.status if request.closing else request.status
+    return RequestClosed(
+        f"Request {request.request_id!r} is {status.value}; nothing can be decided any more.",
+        request_id=request.request_id,
+        status=status.value,
+    )
 
 
 def hold(request: MutationRequest, reason: str, at: datetime) -> MutationRequest:

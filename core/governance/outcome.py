@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import JsonValue
 
 from ..audit import AuditEntry
-from ..errors import NotAuthorised, RequestClosed, WrongType
+from ..errors import NotAuthorised, WrongType
 from ..history import HistoryEntry
 from ..model import Value
 from ..result import ExecutionResult, Outcome
-from .lifecycle import close, intend
+from .lifecycle import close, closed, intend
 from .people import OPERATOR, Person
 from .request import Closing, MutationRequest, Rejection, Status
 
@@ -131,12 +131,7 @@ def cancel(request: MutationRequest, sender: Person, *, reason: str = "") -> Mut
         NotAuthorised: The sender is neither.
     """
     if request.status.is_terminal or request.closing is not None:
-        status = request.closing.status if request.closing else request.status
-        raise RequestClosed(
-            f"Request {request.request_id!r} is {status.value} and can no longer be cancelled.",
-            request_id=request.request_id,
-            status=status.value,
-        )
+        raise closed(request)
     if sender.id.lower() not in request.requester_ids and OPERATOR not in sender.roles:
         raise NotAuthorised(
             f"{sender.id} may not cancel request {request.request_id!r}; its requester "

@@ -329,8 +329,11 @@ class MutationRequest(Value):
 
     @property
     def closed_at(self) -> datetime | None:
-        """Answer when it ended."""
-        return self.decisions[-1].at if self.status.is_terminal and self.decisions else None
+        """Answer when it ended; what is added to an ended request does not move that."""
+        if not self.status.is_terminal:
+            return None
+        steps = [d for d in self.decisions if d.category is Category.LIFECYCLE]
+        return steps[-1].at if steps else None
 
     def requirement(self, requirement_id: str) -> RequirementState | None:
         """Answer the requirement of that id."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from ..errors import InvalidTransition, NotAuthorised, NothingToRefresh
 from ..model import Value
 from ..requirements import RequirementKind, Strategy
 from .approval import without
@@ -22,7 +23,7 @@ from .binding import binding_of, grant_binding_of
 from .fulfilment import settle
 from .lifecycle import append, hold
 from .outcome import reject
-from .people import SYSTEM, Directory
+from .people import SYSTEM, Directory, Person
 from .request import (
     Answer,
     Category,
@@ -117,7 +118,12 @@ def assessed(
         at: The present.
         strategy: The requester's, if any; the strictest of all wins.
         own_deadline: The requester named a deadline; else the domain's default holds.
+
+    Raises:
+        InvalidTransition: It was assessed already, or has ended.
     """
+    if request.status is not Status.CREATED:
+        raise InvalidTransition(request.request_id, request.status.value, Status.PENDING.value)
     if not own_deadline:
         expires_at = request.created_at + assessment.expires_in
         request = request.model_copy(update={"expires_at": expires_at})
@@ -227,7 +233,12 @@ def resolve(
 
 
 def resolved(request: MutationRequest, resolution: Resolution) -> MutationRequest:
-    """Draw the conclusions of a resolution; the same ones wherever they are drawn."""
+    """Draw the conclusions of a resolution; the same ones wherever they are drawn.
+
+    Raises:
+        InvalidTransition: The request has ended.
+    """
+    _raise_if_ended(request)
     at, assessment = resolution.at, resolution.assessment
     match resolution.outcome:
         case ResolutionOutcome.HELD:
@@ -268,7 +279,11 @@ def adopt(
     """Adopt a later assessment: carry what it leaves untouched, ask again what it does not.
 
     Without a resolution it is a refresh: somebody asked what the waiting request would do today.
+
+    Raises:
+        InvalidTransition: The request has ended.
     """
+    _raise_if_ended(request)
     if assessment.rejection is not None:
         return reject(request, assessment.rejection, actor_id=SYSTEM)
     found = _comparison(request, assessment)
@@ -312,6 +327,11 @@ def adopt(
     strategy = Strategy.strictest([request.strategy, assessment.strategy])
     request = request.model_copy(update={"strategy": strategy, "held": None})
     return settle(_adopted(request, assessment, round_=request.round + (1 if renewed else 0)), at)
+
+
+def _raise_if_ended(request: MutationRequest) -> None:
+    if request.status.is_terminal:
+        raise InvalidTransition(request.request_id, request.status.value, Status.PENDING.value)
 
 
 class _Comparison(Value):
@@ -569,6 +589,29 @@ def first_grant_needs_refresh(request: MutationRequest, current_version: int | N
         and not any(a.verdict == "grant" for a in request.answers)
         and any(r.requirement.kind == RequirementKind.APPROVAL for r in request.requirements)
     )
+
+
+def raise_unless_refreshable(request: MutationRequest, sender: Person) -> None:
+    """Refuse to assess a request anew that does not wait, or for somebody it does not concern.
+
+    Raises:
+        NothingToRefresh: The request is not Pending, or about to end.
+        NotAuthorised: The sender is neither its requester nor one of its approvers.
+    """
+    if request.status is not Status.PENDING or request.closing is not None:
+        raise NothingToRefresh(
+            f"Request {request.request_id!r} is {request.status.value}; only a waiting one can be "
+            "assessed anew.",
+            request_id=request.request_id,
+        )
+    asked = sender.id.lower() in request.requester_ids
+    if not asked and not any(sender.may_answer(r.requirement) for r in request.requirements):
+        raise NotAuthorised(
+            f"{sender.id} may not refresh request {request.request_id!r}; its requester and its "
+            "approvers may.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
 
 
 def shown_difference(answer: Answer, request: MutationRequest) -> tuple[str, ...]:

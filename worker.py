@@ -1,0 +1,233 @@
+"""The wiring: settings, store, domains -> a Temporal worker.
+
+    python worker.py --domain examples.feature_flags:domain
+
+Every setting is a flag and an environment variable; `--help` lists them. The connection to Temporal
+is set by `TEMPORAL_ADDRESS` and the other variables of `temporalio.envconfig`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+)
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+)
+from temporalio.plugin import SimplePlugin
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from activities.crossing import ErrorsCross
+from activities.directory import DirectoryFile
+from activities.outside import Outside
+from activities.registry import all_activities
+from client.connect import connect
+from core import Domain, Domains
+from core.errors import DefinitionError, MutatorError
+from store import open_store
+from wire.names import RECONCILER_SCHEDULE, RECONCILER_TYPE, TASK_QUEUE
+from wire.search_attributes import REGISTRY
+from workflows import ALL_WORKFLOWS
+from workflows.sandbox import sandboxed
+
+log = logging.getLogger("mutator.worker")
+
+THREADS = 64
+"""Activities at once, each in a thread of its own."""
+
+DRAIN = timedelta(seconds=30)
+"""How long running activities may go on after SIGTERM."""
+
+SWEEP = timedelta(minutes=1)
+"""How often the reconciler compares open workflows with the record."""
+
+
+def worker_plugin(outside: Outside) -> SimplePlugin:
+    """Make the worker's layer of the plugin; the client's layer comes with the client."""
+    return SimplePlugin(
+        "mutator.worker",
+        workflows=ALL_WORKFLOWS,
+        activities=all_activities(outside),
+        interceptors=[ErrorsCross()],
+        workflow_runner=sandboxed(),
+    )
+
+
+def make_worker(client: Client, outside: Outside, **options: Any) -> Worker:
+    """Make a worker of everything there is.
+
+    Args:
+        client: A client that was connected with the client's layer of the plugin.
+        outside: What the activities are handed.
+        **options: Passed on to `temporalio.worker.Worker`, over ours.
+    """
+    settings: dict[str, Any] = {
+        "task_queue": TASK_QUEUE,
+        "activity_executor": ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
+        "max_concurrent_activities": THREADS,
+        "graceful_shutdown_timeout": DRAIN,
+        # After a crash the first decision is served in 2 s instead of 10.
+        "sticky_queue_schedule_to_start_timeout": timedelta(seconds=2),
+        "plugins": [worker_plugin(outside)],
+    }
+    return Worker(client, **(settings | options))
+
+
+def read_domain(reference: str) -> Domain[Any]:
+    """Import `package.module:attribute`.
+
+    Raises:
+        DefinitionError: There is no such module or attribute, or it is no domain.
+    """
+    module_name, _, attribute = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute or "domain")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DefinitionError(
+            f"The domain {reference!r} cannot be imported: {error}. "
+            "Name it as package.module:attribute."
+        ) from error
+    if not isinstance(found, Domain):
+        raise DefinitionError(f"{reference!r} is a {type(found).__name__}, not a core.Domain.")
+    return found
+
+
+async def ensure_search_attributes(client: Client) -> None:
+    """Make the search attributes that are missing; name the command where that is not allowed.
+
+    Raises:
+        DefinitionError: They are missing and cannot be made from here.
+    """
+    service = client.operator_service
+    try:
+        listed = await service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+        missing = {n: t for n, t in REGISTRY.items() if n not in listed.custom_attributes}
+        if missing:
+            await service.add_search_attributes(
+                AddSearchAttributesRequest(
+                    namespace=client.namespace,
+                    search_attributes={n: _indexed(t) for n, t in missing.items()},
+                )
+            )
+    except RPCError as error:
+        flags = " ".join(f"--name {n} --type {t}" for n, t in REGISTRY.items())
+        raise DefinitionError(
+            f"The search attributes cannot be made: {error.message}. Make them by: "
+            f"temporal operator search-attribute create --namespace {client.namespace} {flags}"
+        ) from error
+
+
+def _indexed(type_: str) -> IndexedValueType.ValueType:
+    return {
+        "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+        "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+        "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+    }[type_]
+
+
+async def ensure_reconciler(client: Client, every: timedelta = SWEEP) -> None:
+    """Make the reconciler's schedule unless it is there."""
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            RECONCILER_TYPE, id=f"{RECONCILER_SCHEDULE}/run", task_queue=TASK_QUEUE
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
+    )
+    try:
+        await client.create_schedule(RECONCILER_SCHEDULE, schedule)
+    except ScheduleAlreadyRunningError:
+        return
+
+
+async def serve(*, domains: list[str], store_url: str, directory: Path, sweep: timedelta) -> None:
+    """Run a worker until SIGTERM or SIGINT, then let running activities finish."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    registered = Domains([read_domain(reference) for reference in domains])
+    people = DirectoryFile(directory)
+    people()
+    store = open_store(store_url)
+    try:
+        store.check()
+        client = await connect()
+        await ensure_search_attributes(client)
+        await ensure_reconciler(client, sweep)
+        outside = Outside(store=store, domains=registered, directory=people, client=client)
+        log.warning(
+            "This worker runs in TRUSTED mode: whoever can reach Temporal can decide as anybody in "
+            "%s. Credentials are not checked.",
+            directory,
+        )
+        async with make_worker(client, outside):
+            log.info("Serving %s on task queue %s", ", ".join(domains), TASK_QUEUE)
+            await stop.wait()
+            log.info("Draining")
+    finally:
+        store.close()
+
+
+def main(
+    domain: Annotated[
+        list[str],
+        typer.Option(
+            help="package.module:attribute of a domain; repeatable.", envvar="MUTATOR_DOMAINS"
+        ),
+    ],
+    store: Annotated[
+        str, typer.Option(help="URL of the store of record.", envvar="MUTATOR_STORE_URL")
+    ] = "sqlite:///mutator.db",
+    directory: Annotated[
+        Path, typer.Option(help="The directory file of people.", envvar="MUTATOR_DIRECTORY")
+    ] = Path("directory.toml"),
+    sweep: Annotated[
+        int, typer.Option(help="Seconds between sweeps of the reconciler.", envvar="MUTATOR_SWEEP")
+    ] = int(SWEEP.total_seconds()),
+) -> None:
+    """Serve requests on the task queue `mutations`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(
+            _serve_and_settle(
+                domains=domain, store_url=store, directory=directory, sweep=timedelta(seconds=sweep)
+            )
+        )
+    except MutatorError as error:
+        sys.stderr.write(f"{error.message}\n")
+        raise typer.Exit(2) from error
+
+
+async def _serve_and_settle(**settings: Any) -> None:
+    try:
+        await serve(**settings)
+    finally:
+        # A process that used the SDK can abort while it exits unless its threads had a moment.
+        await asyncio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,174 @@
+"""How the workflow asks the outside: bounded, fenced, put off when there is no answer.
+
+Platform only; no rule of governance lives here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from core.governance.assessment import Plan
+    from core.model import Value
+    from wire.asks import A, Answered
+
+from .options import ASK, ATTEMPT, BACKOFF, BOUNDED, NOTE, PATIENT
+
+FATAL = frozenset({"RequestIdReused"})
+"""Errors after which there is no request to go on with: the workflow fails by that name."""
+
+
+class Asking:
+    """The fence, the alarm, the pause between asks, and the asks themselves."""
+
+    def __init__(self) -> None:
+        """Begin with no ask made."""
+        self.plan = Plan()
+        self.fence = 0
+        self._failures = 0
+        self._again_at: datetime | None = None
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at: datetime | None = None
+
+    # --- the fence
+
+    def raise_fence(self) -> int:
+        """Answer a new number for an ask; everything asked before it is then outdated."""
+        self.fence += 1
+        return self.fence
+
+    def is_fenced(self, answer: Answered) -> bool:
+        """Answer whether a later ask was made already; the next one goes beyond it."""
+        if answer.fenced is None:
+            return False
+        self.fence = max(self.fence, answer.fenced)
+        return True
+
+    # --- pauses
+
+    @property
+    def is_put_off(self) -> bool:
+        """Answer whether it is not yet time to ask again."""
+        return self._again_at is not None and workflow.now() < self._again_at
+
+    def put_off(self, pause: timedelta | None = None) -> None:
+        """Ask again after a pause; without one the pauses grow from 1 to 15 minutes."""
+        if pause is None:
+            pause = BACKOFF[min(self._failures, len(BACKOFF) - 1)]
+            self._failures += 1
+        self._again_at = workflow.now() + pause
+
+    def resume(self) -> None:
+        """Ask again at once."""
+        self._again_at = None
+
+    async def wait(self, until: Callable[[], bool]) -> None:
+        """Wait for a condition, or for the time to ask again."""
+        pause = None if self._again_at is None else self._again_at - workflow.now()
+        if pause is not None and pause <= timedelta(0):
+            self._again_at = None
+            return
+        try:
+            await workflow.wait_condition(
+                until, timeout=pause, timeout_summary="The pause before it is asked again"
+            )
+        except TimeoutError:
+            self._again_at = None
+
+    def set_alarm(self, at: datetime) -> None:
+        """Keep one timer, for the next deadline."""
+        if self._alarm_at == at:
+            return
+        self.stop_alarm()
+        self._alarm_at = at
+        left = at - workflow.now()
+        if left > timedelta(0):
+            self._alarm = asyncio.create_task(
+                workflow.sleep(left, summary=f"The deadline: {at.isoformat()}")
+            )
+
+    def stop_alarm(self) -> None:
+        """Let the timer go."""
+        if self._alarm is not None and not self._alarm.done():
+            self._alarm.cancel()
+        self._alarm = None
+        self._alarm_at = None
+
+    # --- asks
+
+    def begin(
+        self, name: str, ask: Value, answer_type: type[A], summary: str
+    ) -> workflow.ActivityHandle[Any]:
+        """Begin an ask that lasts at most a minute, retries included."""
+        return workflow.start_activity(
+            name,
+            ask,
+            result_type=answer_type,
+            start_to_close_timeout=timedelta(seconds=self.plan.timeout),
+            schedule_to_close_timeout=ASK,
+            retry_policy=BOUNDED,
+            summary=summary,
+        )
+
+    async def finish(self, handle: workflow.ActivityHandle[Any]) -> Any:
+        """Answer what a finished ask brought; nothing, and a pause, when it brought no answer."""
+        try:
+            answer = await handle
+        except ActivityError as error:
+            _raise_if_fatal(error)
+            workflow.logger.warning("No answer from %s: %s", error.activity_type, error.cause)
+            self.put_off()
+            return None
+        self._failures = 0
+        return answer
+
+    async def once(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A | None:
+        """Ask for something quick that nothing pre-empts; nothing when it brought no answer."""
+        try:
+            answer: A = await workflow.execute_activity(
+                name,
+                ask,
+                result_type=answer_type,
+                start_to_close_timeout=ATTEMPT,
+                schedule_to_close_timeout=NOTE,
+                retry_policy=BOUNDED,
+                summary=summary,
+            )
+        except ActivityError as error:
+            _raise_if_fatal(error)
+            workflow.logger.warning("No answer from %s: %s", error.activity_type, error.cause)
+            return None
+        return answer
+
+    async def patiently(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A:
+        """Ask until there is an answer."""
+        while True:
+            try:
+                answer: A = await workflow.execute_activity(
+                    name,
+                    ask,
+                    result_type=answer_type,
+                    start_to_close_timeout=ATTEMPT,
+                    retry_policy=PATIENT,
+                    summary=summary,
+                )
+            except ActivityError as error:
+                _raise_if_fatal(error)
+                workflow.logger.error("%s failed: %s", error.activity_type, error.cause)
+                await workflow.sleep(BACKOFF[0], summary="The pause before it is asked again")
+                continue
+            return answer
+
+
+def _raise_if_fatal(error: ActivityError) -> None:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type in FATAL:
+        raise ApplicationError(
+            cause.message, *cause.details, type=cause.type, non_retryable=True
+        ) from error

@@ -1,0 +1,40 @@
+"""How long the workflow waits for what, and how patiently it asks; all durations are fixed here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.common import RetryPolicy
+
+ASK: Final = timedelta(seconds=60)
+"""One ask of the outside lasts at most this long, Temporal's retries included."""
+
+ATTEMPT: Final = timedelta(seconds=30)
+"""One attempt of an activity; those that run author code get the plan's timeout instead."""
+
+NOTE: Final = timedelta(seconds=15)
+"""How long keeping the store's picture may delay what comes next."""
+
+SETTLE: Final = timedelta(seconds=5)
+"""How long an update waits before it answers `settled: false`."""
+
+QUEUE: Final = timedelta(seconds=1)
+"""How long a request waits after others kept winning the race for its state."""
+
+BACKOFF: Final = tuple(timedelta(minutes=m) for m in (1, 2, 4, 8, 15))
+"""The pauses between asks that found no answer; the last one repeats."""
+
+BOUNDED: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=10),
+)
+"""Retries within an ask."""
+
+PATIENT: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+)
+"""Retries of an ending: it is asked until the store has answered."""
