@@ -148,11 +148,13 @@ def _indexed(type_: str) -> IndexedValueType.ValueType:
     }[type_]
 
 
-async def ensure_reconciler(client: Client, every: timedelta = SWEEP) -> None:
+async def ensure_reconciler(
+    client: Client, *, every: timedelta = SWEEP, task_queue: str = TASK_QUEUE
+) -> None:
     """Make the reconciler's schedule unless it is there."""
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
-            RECONCILER_TYPE, id=f"{RECONCILER_SCHEDULE}/run", task_queue=TASK_QUEUE
+            RECONCILER_TYPE, id=f"{RECONCILER_SCHEDULE}/run", task_queue=task_queue
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
@@ -176,7 +178,7 @@ async def serve(*, domains: list[str], store_url: str, directory: Path, sweep: t
         store.check()
         client = await connect()
         await ensure_search_attributes(client)
-        await ensure_reconciler(client, sweep)
+        await ensure_reconciler(client, every=sweep)
         outside = Outside(store=store, domains=registered, directory=people, client=client)
         log.warning(
             "This worker runs in TRUSTED mode: whoever can reach Temporal can decide as anybody in "

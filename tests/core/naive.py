@@ -125,12 +125,14 @@ class Naive:
         answered |= {key for given in self.refusals.values() for key in given}
         renewed = bool(touched & answered or asked.keys() - before)
         gone = (before - asked.keys()) | touched
-        for answers in (self.grants, self.refusals):
-            for person, given in list(answers.items()):
-                for key in gone & set(given):
-                    given.pop(key) if isinstance(given, dict) else given.discard(key)
-                if not given:
-                    del answers[person]
+        self.grants = {
+            person: kept
+            for person, given in self.grants.items()
+            if (kept := {key: seen for key, seen in given.items() if key not in gone})
+        }
+        self.refusals = {
+            person: left for person, given in self.refusals.items() if (left := given - gone)
+        }
         self.requirements, self.seen = list(requirements), now
         self.opened -= gone
         self.done -= gone
