@@ -63,9 +63,13 @@ SWEEP = timedelta(minutes=1)
 """How often the reconciler compares open workflows with the record."""
 
 
-def worker_plugin(outside: Outside) -> SimplePlugin:
-    """Make the worker's layer of the plugin; the client's layer comes with the client."""
-    return SimplePlugin(
+class WorkerLayer(SimplePlugin):
+    """The worker's layer of the plugin; the client's layer comes with the client."""
+
+
+def worker_plugin(outside: Outside) -> WorkerLayer:
+    """Make the worker's layer of the plugin."""
+    return WorkerLayer(
         "mutator.worker",
         workflows=ALL_WORKFLOWS,
         activities=all_activities(outside),

@@ -50,7 +50,7 @@ class AssessRequest(Value):
     fence: int
     strategy: Strategy | None = None
     own_deadline: bool = False
-    credential: Credential | None = None
+    credential: Credential | None = Field(default=None, repr=False)
     refresh: bool = False
 
 
@@ -73,7 +73,7 @@ class Authenticate(Value):
     request_id: str
     state_id: str
     actor_id: str
-    credential: Credential | None = None
+    credential: Credential | None = Field(default=None, repr=False)
 
 
 class Refusal(Value):

@@ -41,14 +41,14 @@ MAX_MESSAGE = 32 * 1024
 NOT_YET = ("not_before", "depends_on", "supersedes", "on_state_moved", "compensates")
 """Fields of the start payload that have a meaning and no implementation: refused, never ignored."""
 
-Credential = Annotated[str, StringConstraints(max_length=8192), Field(repr=False)]
+Credential = Annotated[str, StringConstraints(max_length=8192)]
 
 
 class Start(Wish):
     """The start payload: a wish, with the id it is to have and the proof of who asks."""
 
     request_id: Id | None = None
-    credential: Credential | None = None
+    credential: Credential | None = Field(default=None, repr=False)
 
     @field_validator("mode")
     @classmethod
@@ -88,7 +88,7 @@ class Message(Value):
     code: Id | None = None
     metadata: Metadata = Field(default_factory=dict)
     binding: Id | None = None
-    credential: Credential | None = None
+    credential: Credential | None = Field(default=None, repr=False)
     verdict: Literal["approve", "reject", "withdraw"] | None = None
 
     def content_digest(self, name: str) -> str:

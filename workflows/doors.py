@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -63,7 +64,7 @@ class Doors:
         self._inbox.put_signal(Signal.WAKE, payloads, workflow.now())
 
     @workflow.signal(dynamic=True, description="Anything else is recorded and does not count.")
-    def unknown(self, name: str, payloads: Sequence[Any]) -> None:
+    def unknown(self, name: str, payloads: Sequence[RawValue]) -> None:
         """Append to the inbox, to be recorded."""
         self._inbox.put_signal(name, payloads, workflow.now())
 
