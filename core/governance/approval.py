@@ -92,12 +92,14 @@ def refuse(
     )
     standing = request.answer_of(sender.id)
     given = {r.id: r.binding for r in open_to}
-    if standing is not None and standing.verdict == "refuse" and given == standing.bindings:
-        raise DuplicateDecision(
-            f"{sender.id} has refused request {request.request_id!r} already.",
-            request_id=request.request_id,
-            actor_id=sender.id,
-        )
+    if standing is not None and standing.verdict == "refuse":
+        if all(standing.bindings.get(key) == value for key, value in given.items()):
+            raise DuplicateDecision(
+                f"{sender.id} has refused request {request.request_id!r} already.",
+                request_id=request.request_id,
+                actor_id=sender.id,
+            )
+        given = standing.bindings | given
     if standing is not None and standing.verdict == "grant":
         request = append(
             request, Category.APPROVAL, "Withdrawn", actor_id=sender.id, at=at, reason=reason

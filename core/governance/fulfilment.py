@@ -45,7 +45,7 @@ def settle(request: MutationRequest, at: datetime) -> MutationRequest:
     elif not met and request.status is not Status.PENDING:
         request = move(
             request, Status.PENDING, actor_id=SYSTEM, at=at, reason=_why_pending(request)
-        )
+        ).model_copy(update={"held": None})
     return _shown(request)
 
 
@@ -104,7 +104,10 @@ def pending_of(request: MutationRequest) -> tuple[PendingReason, ...]:
 def _count(request: MutationRequest, at: datetime) -> MutationRequest:
     """Fill seats and open steps, step by step."""
     grants = {a.actor_id: tuple(a.bindings) for a in request.answers if a.verdict == "grant"}
-    ordered = sorted(request.requirements, key=lambda r: (r.requirement.step, r.id))
+    # Within a step what is fulfilled comes first: a further grant never unfulfils it.
+    ordered = sorted(
+        request.requirements, key=lambda r: (r.requirement.step, r.status != "fulfilled", r.id)
+    )
     filled = match([(r.id, _seats(r)) for r in ordered], grants)
     reached = True
     states: dict[str, RequirementState] = {}
@@ -150,12 +153,7 @@ def _advance(
             requirement=state.id,
             demanded_by=list(state.requirement.demanded_by),
         )
-        opened = request.decisions[-1].at
-        update |= {
-            "status": "open",
-            "opened_at": opened,
-            "deadline": opened + state.requirement.duration if state.requirement.duration else None,
-        }
+        update |= _opened(state, request.decisions[-1].at)
     status = update.get("status", state.status)
     if status == "open" and met:
         request = append(
@@ -178,8 +176,18 @@ def _advance(
             reason=f"{len(granted_by)} of {state.requirement.needed} remain",
             requirement=state.id,
         )
-        update["status"] = "open"
+        update |= _opened(state, request.decisions[-1].at)
     return request, state.model_copy(update=update)
+
+
+def _opened(state: RequirementState, at: datetime) -> dict[str, object]:
+    """Answer what opening means, also when it is for another time: the duration runs from now."""
+    duration = state.requirement.duration
+    return {
+        "status": "open",
+        "opened_at": at,
+        "deadline": None if duration is None else at + duration,
+    }
 
 
 def _seats(state: RequirementState) -> int:
