@@ -1,0 +1,189 @@
+"""The commands that ask for a change: preview, submit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.governance.request import MutationRequest, Status
+from core.requirements import Strategy
+from wire import words
+
+from ..errors import RequestNotExecuted, RequestRejected
+from ..wish import start_of
+from . import show
+from .call import Call, command, jsonable
+from .exits import Usage
+from .parsing import duration_of, parameters_of, payload_from
+
+if TYPE_CHECKING:
+    from ..mutator import Mutator
+
+StateId = Annotated[
+    str | None, typer.Argument(metavar="STATE_ID", help="<domain>/<key>, unless --file says it.")
+]
+Type = Annotated[str | None, typer.Argument(metavar="TYPE", help="The mutation's type.")]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE...", help="Its parameters; JSON where it is JSON."),
+]
+Param = Annotated[
+    list[str] | None, typer.Option("--param", help="Its parameters as a JSON object.")
+]
+File = Annotated[
+    str | None,
+    typer.Option("--file", help="A start payload in JSON; what is typed beside it wins. - reads."),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why.")]
+StrategyOption = Annotated[
+    Strategy | None, typer.Option("--strategy", help="What happens when the state moves.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "preview")(preview)
+    command(app, "submit")(submit)
+
+
+async def preview(
+    call: Call,
+    *,
+    state_id: StateId = None,
+    type_: Type = None,
+    pairs: Pairs = None,
+    param: Param = None,
+    reason: Reason = "",
+    strategy: StrategyOption = None,
+    file: File = None,
+) -> None:
+    """Show what a request would do and demand, without making one."""
+    wish = _wish(
+        call,
+        file,
+        state_id=state_id,
+        type_=type_,
+        pairs=pairs,
+        objects=param,
+        reason=reason,
+        strategy=strategy,
+    )
+    start_of(wish)  # what is wrong is said before a server is needed
+    mutator = await call.mutator()
+    found = await mutator.preview(wish)
+    rejection = found.rejection
+    if rejection is not None and rejection.category == "validation" and found.assessment is None:
+        raise RequestRejected(
+            rejection.message, category=rejection.category, rejection_code=rejection.code
+        )
+    call.say(show.preview_view(found), found)
+
+
+async def submit(
+    call: Call,
+    *,
+    state_id: StateId = None,
+    type_: Type = None,
+    pairs: Pairs = None,
+    param: Param = None,
+    reason: Reason = "",
+    request_id: Annotated[
+        str | None, typer.Option("--request-id", help="Its id; repeated, it is the same request.")
+    ] = None,
+    expected_version: Annotated[
+        int | None, typer.Option("--expected-version", min=0, help="The version it was written on.")
+    ] = None,
+    strategy: StrategyOption = None,
+    expires_in: Annotated[
+        str | None, typer.Option("--expires-in", help="Its deadline from now: 90s, 15m, 2h, 3d.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag; may come often.")] = None,
+    file: File = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its end.")] = False,
+    within: Annotated[
+        str | None, typer.Option("--within", help="How long to --wait at most: 90s, 15m, 2h.")
+    ] = None,
+) -> None:
+    """Ask for a change; the exit code says whether it was taken, or how it ended."""
+    wish = _wish(
+        call,
+        file,
+        state_id=state_id,
+        type_=type_,
+        pairs=pairs,
+        objects=param,
+        reason=reason,
+        strategy=strategy,
+        request_id=request_id,
+        expected_version=expected_version,
+        expires_in=duration_of(expires_in).total_seconds() if expires_in else None,
+        tags=tag,
+    )
+    start_of(wish, credential=call.credential)  # as in preview
+    longest = duration_of(within).total_seconds() if within else None
+    mutator = await call.mutator()
+    submitted = await mutator.submit(wish, credential=call.credential)
+    request = await mutator.assessed(submitted.request_id)
+    if wait and not request.status.is_terminal:
+        await mutator.result(submitted.request_id, within=longest)
+    request = await _settled(mutator, submitted.request_id, request)
+    _raise_if_invalid(request)
+    call.say(
+        show.request_view(request),
+        {"joined": submitted.joined, **dict(_fields(request))},
+    )
+    if request.status.is_terminal and request.status is not Status.EXECUTED:
+        raise RequestNotExecuted(
+            f"Request {request.request_id} did not execute. {words.headline(request)}",
+            request_id=request.request_id,
+            status=request.status.value,
+        )
+
+
+async def _settled(mutator: Mutator, request_id: str, request: MutationRequest) -> MutationRequest:
+    """Answer the request a moment later: one that was approved at once has executed by then."""
+    return request if request.status.is_terminal else await mutator.get(request_id)
+
+
+def _fields(request: MutationRequest) -> dict[str, Any]:
+    fields = jsonable(request)
+    return fields if isinstance(fields, dict) else {}
+
+
+def _raise_if_invalid(request: MutationRequest) -> None:
+    rejection = request.rejection
+    if rejection is not None and rejection.category == "validation":
+        raise RequestRejected(
+            rejection.message,
+            request_id=request.request_id,
+            category=rejection.category,
+            rejection_code=rejection.code,
+        )
+
+
+def _wish(
+    call: Call,
+    file: str | None,
+    *,
+    state_id: str | None,
+    type_: str | None,
+    pairs: list[str] | None,
+    objects: list[str] | None,
+    **typed: Any,
+) -> dict[str, Any]:
+    """Put the payload together: the file first, what is typed over it."""
+    wish = payload_from(file) if file is not None else {}
+    parameters = parameters_of(pairs or (), objects or ())
+    if state_id is not None:
+        wish["state_id"] = state_id
+    if type_ is not None:
+        wish["mutations"] = [{"type": type_, "parameters": parameters}]
+    elif parameters:
+        raise Usage("Parameters need the mutation's TYPE before them.")
+    if "state_id" not in wish or "mutations" not in wish:
+        raise Usage("Say what is to change: STATE_ID TYPE KEY=VALUE..., or --file.")
+    if call.actor or "actor_id" not in wish:
+        wish["actor_id"] = call.who
+    wish |= {name: value for name, value in typed.items() if value not in (None, "", [])}
+    return wish

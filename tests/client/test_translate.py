@@ -1,0 +1,109 @@
+"""Whatever Temporal raises, the caller reads one of our errors."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.client import (
+    ActivityFailureError,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError, TerminatedError, TimeoutType
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+from temporalio.service import RPCError, RPCStatusCode
+
+from client.errors import (
+    ClientError,
+    NotSettled,
+    ServerRefused,
+    ServerUnavailable,
+    UnexpectedFailure,
+    WorkerUnavailable,
+)
+from client.translate import in_words, is_missing
+from core.errors import MutatorError, RequestClosed, StoreUnavailable, UnknownRequest
+from wire.errors import BY_TYPE
+
+
+def rpc(status: RPCStatusCode, message: str = "said so") -> RPCError:
+    return RPCError(message, status, b"")
+
+
+def words(error: BaseException, **more) -> MutatorError:
+    return in_words(error, address="somewhere:7233", **more)
+
+
+@pytest.mark.parametrize("name", sorted(BY_TYPE))
+@pytest.mark.parametrize(
+    "wrapped", [WorkflowUpdateFailedError, lambda e: WorkflowFailureError(cause=e)]
+)
+def test_every_domain_error_comes_back_as_its_class(name, wrapped):
+    crossing = ApplicationError("One sentence.", {"request_id": "req-1"}, type=name)
+
+    error = words(wrapped(crossing))
+
+    assert type(error) is BY_TYPE[name]
+    assert str(error) == "One sentence."
+    assert error.details == {"request_id": "req-1"}
+
+
+@pytest.mark.parametrize("details", [(), (None,), ("text",), ({"message": "x", "status": "y"},)])
+def test_details_that_are_no_ids_do_no_harm(details):
+    error = words(ApplicationError("Closed.", *details, type="RequestClosed"))
+
+    assert isinstance(error, RequestClosed)
+    assert error.message == "Closed."
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (rpc(RPCStatusCode.UNAVAILABLE), ServerUnavailable),
+        (rpc(RPCStatusCode.RESOURCE_EXHAUSTED), ServerUnavailable),
+        (rpc(RPCStatusCode.PERMISSION_DENIED), ServerRefused),
+        (rpc(RPCStatusCode.NOT_FOUND, "Namespace x is not found."), ServerRefused),
+        (rpc(RPCStatusCode.NOT_FOUND, "workflow not found for ID: x"), UnknownRequest),
+        (rpc(RPCStatusCode.DEADLINE_EXCEEDED), WorkerUnavailable),
+        (
+            rpc(RPCStatusCode.FAILED_PRECONDITION, "no poller seen for task queue"),
+            WorkerUnavailable,
+        ),
+        (rpc(RPCStatusCode.FAILED_PRECONDITION, "workflow task failed"), NotSettled),
+        (rpc(RPCStatusCode.INTERNAL), UnexpectedFailure),
+        (WorkflowUpdateRPCTimeoutOrCancelledError(), WorkerUnavailable),
+        (WorkflowQueryFailedError("the query failed"), UnexpectedFailure),
+        (WorkflowFailureError(cause=TerminatedError("by hand")), UnexpectedFailure),
+        (ApplicationError("a stranger", type="ValueError"), UnexpectedFailure),
+        (
+            ActivityFailureError(
+                cause=TemporalTimeoutError(
+                    "late", type=TimeoutType.SCHEDULE_TO_START, last_heartbeat_details=[]
+                )
+            ),
+            WorkerUnavailable,
+        ),
+    ],
+)
+def test_everything_else_is_an_error_of_asking(error, expected):
+    said = words(error, request_id="req-1", waited=5.0)
+
+    assert type(said) is expected
+    assert isinstance(said, ClientError | UnknownRequest)
+    assert str(said).endswith(".")
+    assert "\n" not in str(said)
+
+
+def test_an_activity_that_ran_out_of_time_says_what_its_last_attempt_said():
+    late = TemporalTimeoutError(
+        "late", type=TimeoutType.SCHEDULE_TO_CLOSE, last_heartbeat_details=[]
+    )
+    late.__cause__ = ApplicationError("The store does not answer.", type="StoreUnavailable")
+
+    assert isinstance(words(ActivityFailureError(cause=late)), StoreUnavailable)
+
+
+def test_a_namespace_not_found_is_no_missing_request():
+    assert is_missing(rpc(RPCStatusCode.NOT_FOUND, "workflow execution already completed"))
+    assert not is_missing(rpc(RPCStatusCode.NOT_FOUND, "Namespace x is not found."))
