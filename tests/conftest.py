@@ -1,0 +1,51 @@
+"""What every test of a whole request stands on: one server, one worker a store, a session each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from store import open_store
+from tests.support import box
+from tests.support.people import PEOPLE
+from tests.support.server import start_server
+from tests.support.world import World, make_world
+
+
+@pytest.fixture(scope="session")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    """A real Temporal server."""
+    env = await start_server()
+    yield env
+    await env.shutdown()
+    # A process that used the SDK can abort while it exits unless its threads had a moment.
+    await asyncio.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+async def sqlite_world(
+    server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A worker on SQLite, the embedded default."""
+    path: Path = tmp_path_factory.mktemp("store") / "mutator.db"
+    store = open_store(f"sqlite:///{path}")
+    async with make_world(server, store) as made:
+        yield made
+    store.close()
+
+
+@pytest.fixture
+def world(sqlite_world: World) -> Iterator[World]:
+    """The worker on SQLite, with everything a test may have turned put back."""
+    yield sqlite_world
+    _put_back(sqlite_world)
+
+
+def _put_back(world: World) -> None:
+    world.hooks.hooks.clear()
+    world.directory[0] = PEOPLE
+    vars(box.KNOBS).update(vars(box.Knobs()))

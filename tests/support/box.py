@@ -1,0 +1,151 @@
+"""A domain for tests: a box of numbers, with policies that the request's metadata steer.
+
+`metadata["needs"]` is a list of approvals (arguments of `Requirement.approval`, `seconds` for the
+duration); `metadata["strategy"]` names the strategy; `metadata["deny"]` denies. What the tests need
+to vary between submission and execution is in `KNOBS`, which lives in the worker's process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import (
+    Applied,
+    Domain,
+    Facts,
+    Intent,
+    Issue,
+    Mutation,
+    MutationContext,
+    Options,
+    PolicyDecision,
+    Requirement,
+    RiskLevel,
+    SideEffect,
+    Strategy,
+    allow,
+    deny,
+    policy,
+    require,
+)
+
+
+@dataclass
+class Knobs:
+    """What author code does from now on; reset after each test."""
+
+    deny: str = ""
+    also_needs: tuple[Requirement, ...] = ()
+    sleep: float = 0.0
+    raises: int = 0
+    dispatched: list[tuple[str, int]] = field(default_factory=list)
+    handler_failures: int = 0
+
+
+KNOBS = Knobs()
+
+
+class Box(BaseModel):
+    """Numbers by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    numbers: dict[str, int] = Field(default_factory=dict)
+
+
+class Add(Mutation[Box]):
+    """Add to one number."""
+
+    key: str
+    amount: int = 1
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="add", category="box", risk=RiskLevel.LOW, tags=("arithmetic",))
+
+    def check(self, state: Box) -> Iterable[Issue]:
+        if state.numbers.get(self.key, 0) + self.amount < 0:
+            yield Issue(code="negative", path=f"/numbers/{self.key}", message="below zero")
+
+    def apply(self, state: Box) -> Box | Applied[Box]:
+        if KNOBS.sleep:
+            time.sleep(KNOBS.sleep)
+        if KNOBS.raises:
+            KNOBS.raises -= 1
+            raise RuntimeError("author code is broken")
+        numbers = state.numbers | {self.key: state.numbers.get(self.key, 0) + self.amount}
+        return Box(numbers=numbers)
+
+
+class Put(Mutation[Box]):
+    """Set one number, whatever it was; tells others."""
+
+    key: str
+    value: int
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="put", category="box", risk=RiskLevel.HIGH)
+
+    def apply(self, state: Box) -> Applied[Box]:
+        told = SideEffect(contract="box.changed", payload={"key": self.key, "value": self.value})
+        return Applied(Box(numbers=state.numbers | {self.key: self.value}), (told,))
+
+
+@policy()
+def as_metadata_says(
+    mutation: Mutation[Box], state: Box, context: MutationContext, facts: Facts
+) -> PolicyDecision:
+    """Demand what the request's metadata names."""
+    if reason := context.metadata.get("deny"):
+        return deny(str(reason))
+    needs: Any = context.metadata.get("needs", [])
+    strategy = context.metadata.get("strategy")
+    return require(
+        *[_approval(**need) for need in needs],
+        strategy=None if strategy is None else Strategy(str(strategy)),
+    )
+
+
+@policy()
+def as_the_knobs_say(
+    mutation: Mutation[Box], state: Box, context: MutationContext, facts: Facts
+) -> PolicyDecision:
+    """Change its mind while requests wait."""
+    if KNOBS.deny:
+        return deny(KNOBS.deny)
+    return require(*KNOBS.also_needs) if KNOBS.also_needs else allow()
+
+
+def _approval(seconds: float | None = None, **arguments: Any) -> Requirement:
+    duration = None if seconds is None else timedelta(seconds=seconds)
+    return Requirement.approval(duration=duration, **arguments)
+
+
+def _told(effect: SideEffect, dispatch: Any) -> None:
+    if KNOBS.handler_failures:
+        KNOBS.handler_failures -= 1
+        raise ConnectionError("the other side is not there")
+    KNOBS.dispatched.append((dispatch.key, dispatch.version))
+
+
+def make(name: str = "box", **arguments: Any) -> Domain[Box]:
+    """Make a box domain."""
+    settings: dict[str, Any] = {
+        "mutations": (Add, Put),
+        "policies": (as_metadata_says, as_the_knobs_say),
+        "initial": lambda key: None if key.startswith("no-") else Box(),
+        "handlers": {"box.changed": _told},
+        "options": Options(timeout=2),
+    }
+    return Domain(name=name, state=Box, **(settings | arguments))
+
+
+domain = make()
+held = make("held", on_error="hold")
