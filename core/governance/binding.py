@@ -36,23 +36,35 @@ def binding_of(
 
 def grant_binding_of(
     mutations: Sequence[MutationRecord],
-    covered: str,
     requirement_id: str,
     strategy: Strategy,
+    *,
+    covered: str,
+    effect: str,
     version: int,
 ) -> str:
     """Digest what a grant towards one requirement was given on.
 
     Always the mutation and the requirement; the covered part of the effect unless the approval is
-    for the mutation on any state; the version too where drift alone voids an approval.
+    for the mutation on any state; the whole effect and the version where drift alone voids every
+    approval, whatever it covers.
+
+    Args:
+        mutations: What is approved.
+        requirement_id: Which requirement it answers.
+        strategy: What drift does to approvals.
+        covered: Digest of the part of the effect the requirement answers for.
+        effect: Digest of the whole effect.
+        version: The version it was shown on.
     """
     by_effect = strategy is not Strategy.REVALIDATE_ON_LATEST
     by_version = strategy in {Strategy.REJECT_STALE, Strategy.REQUIRE_RENEWED_APPROVAL}
+    held_on_to = effect if by_version else covered
     return digest(
         {
             "mutations": [m.digest for m in mutations],
             "requirement": requirement_id,
-            "effect": covered if by_effect else None,
+            "effect": held_on_to if by_effect else None,
             "version": version if by_version else None,
         }
     )

@@ -360,10 +360,11 @@ def _bindings(request: MutationRequest, assessment: Assessment) -> dict[str, str
     return {
         r.id: grant_binding_of(
             assessment.mutations,
-            assessment.covered[r.id],
             r.id,
             strategy,
-            assessment.version,
+            covered=assessment.covered[r.id],
+            effect=assessment.effect_digest,
+            version=assessment.version,
         )
         for r in assessment.requirements
     }

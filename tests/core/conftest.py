@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from core import Engine
 from tests.core.builders import Clock, Ids
 
 settings.register_profile(
-    "modest", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "modest",
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[p for p in Phase if p is not Phase.explain],
 )
-settings.register_profile(
-    "thorough", max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("thorough", settings.get_profile("modest"), max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "modest"))
 
 
