@@ -108,7 +108,11 @@ def _count(request: MutationRequest, at: datetime) -> MutationRequest:
     ordered = sorted(
         request.requirements, key=lambda r: (r.requirement.step, r.status != "fulfilled", r.id)
     )
-    filled = match([(r.id, _seats(r)) for r in ordered], grants)
+    filled = match(
+        [(r.id, _seats(r)) for r in ordered],
+        grants,
+        seated={r.id: r.granted_by for r in ordered},
+    )
     reached = True
     states: dict[str, RequirementState] = {}
     for step in sorted({r.requirement.step for r in ordered}):

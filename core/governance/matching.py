@@ -6,22 +6,26 @@ an earlier requirement has the right of way, and one more grant never undoes wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 
 def match(
-    seats: Sequence[tuple[str, int]], people: Mapping[str, Sequence[str]]
+    seats: Sequence[tuple[str, int]],
+    people: Mapping[str, Sequence[str]],
+    *,
+    seated: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Fill as many seats as can be filled.
 
     Args:
         seats: Requirement ids with the number of their seats, in order of precedence.
         people: For each person the requirements they may count for.
+        seated: Who fills which seats now; they keep them where that costs nobody a seat.
 
     Returns:
         For each requirement who fills its seats, in the order of their ids.
     """
-    hall = _Hall([key for key, _ in seats], people)
+    hall = _Hall([key for key, _ in seats], people, seated or {})
     for key, count in seats:
         for _ in range(count):
             if not hall.seat(key):
@@ -32,7 +36,12 @@ def match(
 class _Hall:
     """Who may sit where, and who does; lives as long as `match`."""
 
-    def __init__(self, keys: Sequence[str], people: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        keys: Sequence[str],
+        people: Mapping[str, Sequence[str]],
+        seated: Mapping[str, Collection[str]],
+    ) -> None:
         self.able: dict[str, list[str]] = {key: [] for key in keys}
         self.filled: dict[str, list[str]] = {key: [] for key in keys}
         self.sits: dict[str, str] = {}
@@ -40,6 +49,9 @@ class _Hall:
             for key in dict.fromkeys(people[person]):
                 if key in self.able:
                     self.able[key].append(person)
+        for key, who in seated.items():
+            if key in self.able:
+                self.able[key].sort(key=lambda person: person not in who)
 
     def seat(self, wanted: str) -> bool:
         """Fill one more seat, if anybody can; those who sit may move, nobody has to stand.

@@ -91,6 +91,16 @@ def test_a_person_moves_to_another_seat_when_that_fills_both() -> None:
     assert filled == {"security": ("ben",), "ops": ("ana",)}
 
 
+def test_who_sits_stays_seated_where_that_costs_nobody_a_seat() -> None:
+    people = {"ana": ["red", "blue"], "ben": ["red", "blue"]}
+
+    for seated in ({"red": ["ben"], "blue": ["ana"]}, {"red": ["ana"], "blue": ["ben"]}):
+        filled = match([("red", 1), ("blue", 1)], people, seated=seated)
+
+        assert {key: list(who) for key, who in filled.items()} == seated
+    assert match([("red", 2)], people, seated={"blue": ["ana"]}) == {"red": ("ana", "ben")}
+
+
 def _worst_instances() -> list[tuple[list[tuple[str, int]], dict[str, list[str]]]]:
     """Chains, where each new seat moves everybody; full and random graphs, filled and not."""
     leaves = [f"r{i:02}" for i in range(20)]
