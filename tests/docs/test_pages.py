@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -89,13 +91,16 @@ def test_every_page_is_reached_from_the_index() -> None:
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path) -> None:
-    namespace: dict[str, object] = {"__name__": "page"}
+def test_the_python_of_a_page_runs_from_top_to_bottom(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
     for block in blocks(page, "python"):
         # Blank lines in front make the line of a failure the line in the page.
         code = compile("\n" * block.line + block.text, str(page), "exec", flags=_TOP_LEVEL_AWAIT)
         if "needs=server" not in block.marks:
-            exec(code, namespace)
+            exec(code, vars(module))
 
 
 @pytest.mark.parametrize("block", of("json"))
@@ -210,11 +215,8 @@ def _check_temporal(words: list[str]) -> None:
         case ("activity", "execute" | "start"):
             assert one("--type") in ACTIVITIES
             assert one("--task-queue") == TASK_QUEUE
-            model: type[BaseModel] = {
-                Activity.PREVIEW_MUTATION: PreviewMutation,
-                Activity.AUTHENTICATE: Authenticate,
-            }[one("--type")]
-            model.model_validate(json.loads(one("--input")))
+            asks = {"preview_mutation": "PreviewMutation", "authenticate": "Authenticate"}
+            MODELS[asks[one("--type")]].model_validate(json.loads(one("--input")))
         case ("workflow", "list" | "count"):
             asked = set(re.findall(r"Mutation[A-Za-z]+", one("--query"))) - {WORKFLOW_TYPE}
             assert asked <= set(REGISTRY)
