@@ -1,0 +1,220 @@
+"""The store of record on SQLite or PostgreSQL, by synchronous SQLAlchemy Core.
+
+Idempotent by construction: whatever is asked twice, at once, or late is answered by what the row of
+the request, locked first, already says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, bindparam, literal_column, select, true
+
+from core.audit import AuditEntry
+from core.governance.outcome import Ending
+from core.governance.request import MutationRequest
+
+from . import documents, outbox, rows, writing
+from .database import Database
+from .endings import committed_state, deliveries, require_ending, require_open
+from .protocol import Ask, Conflict, Delivery, Ended, Fenced, Noted, StoredState, View
+from .reading import SqlRecords, stored_state
+from .schema import endings, history, requests, states
+from .turns import Turns
+
+_ONE = select(literal_column("1").label("one")).subquery()
+_VIEW = select(endings.c.document.label("record"), requests.c.fence, states).select_from(
+    _ONE.outerjoin(requests, requests.c.request_id == bindparam("request_id"))
+    .outerjoin(endings, endings.c.request_id == requests.c.request_id)
+    .outerjoin(states, states.c.state_id == bindparam("key_"))
+)
+_PATHS = select(history.c.paths).where(
+    history.c.state_id == bindparam("state_id"),
+    history.c.version > bindparam("after"),
+    history.c.version <= bindparam("upto"),
+)
+_OPEN = (
+    select(requests.c.document)
+    .where(~requests.c.ended, requests.c.request_id > bindparam("after"))
+    .order_by(requests.c.request_id)
+    .limit(bindparam("limit"))
+)
+_ENDED = select(requests.c.request_id).where(
+    requests.c.ended == true(), requests.c.request_id.in_(bindparam("ids", expanding=True))
+)
+_AT_ONCE = 500
+"""Ids in one question; databases bound the number of parameters."""
+
+
+class SqlStore(SqlRecords):
+    """A store on SQLite or PostgreSQL.
+
+    Args:
+        database: Where the records are; its schema is this version's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._turns = Turns(None if database.is_sqlite else database)
+
+    def view(self, request_id: str, state_id: str) -> View:
+        """Read a request's ending and fence, and its state, at one moment."""
+        row = self._first(_VIEW, request_id=request_id, key_=state_id)
+        assert row is not None  # noqa: S101 - it hangs on a row of one
+        return View(
+            ended=documents.read(MutationRequest, row.record) if row.record else None,
+            fence=row.fence or 0,
+            state=stored_state(row) if row.state_id else None,
+        )
+
+    def answered(self, ask: Ask) -> JsonValue:
+        """Answer what is stored for an ask, `None` when nothing is."""
+        text = self._database.read(lambda at: writing.answer_of(at, ask.model_dump()))
+        found: JsonValue = documents.read_json(text) if text else None
+        return found
+
+    def note(
+        self,
+        request: MutationRequest,
+        *,
+        fence: int,
+        ask: Ask | None = None,
+        answer: JsonValue = None,
+        audit: Sequence[AuditEntry] = (),
+        seed: StoredState | None = None,
+    ) -> Noted | Ended | Fenced:
+        """Keep the picture of an open request true, and the answer of an ask with it.
+
+        Raises:
+            InvalidTransition: The picture claims to have ended; only `end` ends a request.
+            RequestIdReused: The row belongs to other content.
+            StoreUnavailable: Nothing was written.
+        """
+        require_open(request)
+        picture = rows.picture_row(request)
+        fresh = {**rows.request_row(request), **rows.without_key(picture), "fence": fence}
+        waiting = rows.awaiting_rows(request)
+        answered = rows.answer_row(ask, answer) if ask else None
+        tried = rows.audit_rows(audit)
+        opened = rows.state_row(seed) if seed else None
+
+        def work(at: Connection) -> Noted | Ended | Fenced:
+            row = writing.lock_request(at, fresh)
+            if row.ended:
+                return Ended(writing.standing(at, request.request_id, ended=True))
+            if fence < row.fence:
+                return Fenced(row.fence)
+            if ask and not row.new and (stored := writing.answer_of(at, ask.model_dump())):
+                kept = writing.standing(at, request.request_id, ended=False)
+                return Noted(answer=documents.read_json(stored), request=kept)
+            kept = request
+            if request.decision_number < row.decision_number:
+                kept = writing.standing(at, request.request_id, ended=False)
+                writing.raise_fence(at, request.request_id, fence)
+            elif not row.new:
+                writing.update_request(at, picture, fence=fence)
+                writing.await_nobody(at, request.request_id)
+            if kept is request:
+                writing.await_them(at, waiting)
+            if answered:
+                writing.add_answer(at, answered)
+            writing.add_audit(at, tried)
+            if opened:
+                writing.write_state(at, opened, over=None)
+            return Noted(answer=answer, request=kept)
+
+        return self._database.write(work)
+
+    def end(self, ending: Ending) -> Ended | Fenced | Conflict:
+        """Write an ending: the only way a request ends, and the only way a state changes.
+
+        Raises:
+            InvalidTransition: It is no ending: not terminal, or not Executed exactly by a commit.
+            RequestIdReused: The request's row belongs to other content.
+            StoreUnavailable: Nothing was written.
+        """
+        require_ending(ending)
+        request, commit = ending.request, ending.commit
+        fresh = rows.request_row(request)
+        picture = rows.picture_row(request)
+        record = rows.ending_row(request)
+        committed = committed_state(ending)
+        state = rows.state_row(committed) if committed else None
+        entry = rows.history_row(commit.history) if commit and commit.history else None
+        tried = rows.audit_rows(ending.audit)
+        left = rows.delivery_rows(deliveries(ending), request.execution_id or "")
+        fence = ending.fence or 0
+
+        def work(at: Connection) -> Ended | Fenced | Conflict:
+            row = writing.lock_request(at, fresh)
+            if row.ended:
+                return Ended(writing.standing(at, request.request_id, ended=True))
+            if commit:
+                if fence < row.fence:
+                    return Fenced(row.fence)
+                version = writing.lock_version(at, commit.state_id)
+                won = (version or 0) == commit.expected_version
+                if won and state:
+                    won = writing.write_state(at, state, over=version)
+                if not won:
+                    at.rollback()
+                    return Conflict(version or 0)
+            if entry:
+                writing.add_history(at, entry)
+            writing.add_audit(at, tried)
+            writing.add_deliveries(at, left)
+            writing.add_ending(at, record)
+            writing.update_request(at, picture, fence=max(fence, row.fence))
+            writing.await_nobody(at, request.request_id)
+            return Ended(request)
+
+        return self._database.write(work)
+
+    def drift(self, state_id: str, after: int, upto: int) -> tuple[str, ...]:
+        """Answer the paths that changed in the versions beyond `after` up to `upto`, sorted."""
+        found = self._all(_PATHS, state_id=state_id, after=after, upto=upto)
+        return tuple(sorted({path for row in found for path in documents.read_json(row.paths)}))
+
+    def turn(self, state_id: str) -> AbstractContextManager[None]:
+        """Wait for one's turn on a contended state, first come first served.
+
+        In this process, and on PostgreSQL across processes. It is fairness only: whoever waits
+        longer than `turns.PATIENCE` goes on without.
+        """
+        return self._turns.of(state_id)
+
+    def open_requests(
+        self, *, limit: int = 1000, after: str | None = None
+    ) -> Sequence[MutationRequest]:
+        """Answer open requests in the order of their ids."""
+        found = self._all(_OPEN, after=after or "", limit=limit)
+        return [documents.read(MutationRequest, row.document) for row in found]
+
+    def ended_among(self, request_ids: Sequence[str]) -> frozenset[str]:
+        """Answer which of these requests have ended."""
+        ended: set[str] = set()
+        for first in range(0, len(request_ids), _AT_ONCE):
+            some = list(request_ids[first : first + _AT_ONCE])
+            ended.update(row.request_id for row in self._all(_ENDED, ids=some))
+        return frozenset(ended)
+
+    def undelivered(self, state_id: str, *, limit: int = 50) -> Sequence[Delivery]:
+        """Answer the side effects of a state not yet dispatched, in version order."""
+        found = self._all(outbox.UNDELIVERED, state_id=state_id, limit=limit)
+        return [outbox.delivery(row) for row in found]
+
+    def delivered(self, key: str, at: datetime) -> None:
+        """Record that a side effect was dispatched; a second time changes nothing."""
+        self._database.write(lambda on: writing.settle(on, key, settled_at=at, error=None))
+
+    def not_delivered(self, key: str, error: str, at: datetime, *, final: bool) -> None:
+        """Record a failed attempt; a final one is not tried again and is not in the way."""
+        settled_at = at if final else None
+        self._database.write(lambda on: writing.settle(on, key, settled_at=settled_at, error=error))
+
+    def undelivered_states(self, *, limit: int = 1000) -> Sequence[str]:
+        """Answer the states that have side effects to dispatch."""
+        return [row.state_id for row in self._all(outbox.UNDELIVERED_STATES, limit=limit)]
