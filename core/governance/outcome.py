@@ -132,7 +132,7 @@ def cancel(request: MutationRequest, sender: Person, *, reason: str = "") -> Mut
     """
     if request.status.is_terminal or request.closing is not None:
         raise closed(request)
-    if sender.id.lower() not in request.requester_ids and OPERATOR not in sender.roles:
+    if sender.id.lower() not in request.requester_ids and f"role:{OPERATOR}" not in sender.tokens:
         raise NotAuthorised(
             f"{sender.id} may not cancel request {request.request_id!r}; its requester "
             f"{request.context.actor_id} may, and the role {OPERATOR!r}.",
