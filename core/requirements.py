@@ -147,8 +147,18 @@ class Requirement(Value):
 
         Raises:
             DefinitionError: Nobody is named, or `needed` is missing where more than one could
-                decide, or more people are needed than are named and nobody else could.
+                decide, or more people are needed than are named and nobody else could; a bare
+                text stands where names belong; nothing is covered, or what is no JSON Pointer.
         """
+        lists = {"people": people, "roles": roles, "groups": groups, "covers": covers}
+        for field, names in lists.items():
+            if isinstance(names, str):
+                message = f"{field} takes a list of texts, not the text {names!r} alone."
+                raise DefinitionError(message)
+        covers = tuple(covers)
+        if not covers or any(prefix and not prefix.startswith("/") for prefix in covers):
+            message = f"covers takes JSON Pointers, at least one, not {covers!r}."
+            raise DefinitionError(message)
         who = Who(people=tuple(people), roles=tuple(roles), groups=tuple(groups))
         if not who:
             message = "An approval names nobody; give people, roles or groups."
@@ -157,7 +167,7 @@ class Requirement(Value):
         if needed is None and not only_one:
             message = f"Say how many of {who.describe()} are needed; there is no default."
             raise DefinitionError(message)
-        if not who.roles and not who.groups and (needed or 1) > len(set(who.people)):
+        if not who.roles and not who.groups and (needed or 1) > len(who.tokens):
             message = f"{needed} approvals cannot come from {who.describe()}."
             raise DefinitionError(message)
         if needed is not None and needed < 1:
@@ -170,7 +180,7 @@ class Requirement(Value):
             refusals=refusals,
             step=step,
             duration=duration,
-            covers=tuple(covers),
+            covers=covers,
             reason_required=reason_required,
             title=title,
         )
