@@ -13,6 +13,7 @@ from store import open_store
 from tests.support import box
 from tests.support.people import PEOPLE
 from tests.support.server import start_server
+from tests.support.twice import Twice
 from tests.support.world import World, make_world
 
 
@@ -36,6 +37,25 @@ async def sqlite_world(
     async with make_world(server, store) as made:
         yield made
     store.close()
+
+
+@pytest.fixture(scope="session")
+async def sqlite_doubled_world(
+    server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A worker that runs every activity twice, at once."""
+    path: Path = tmp_path_factory.mktemp("doubled") / "mutator.db"
+    store = open_store(f"sqlite:///{path}")
+    async with make_world(server, store, interceptors=[Twice()]) as made:
+        yield made
+    store.close()
+
+
+@pytest.fixture
+def doubled(sqlite_doubled_world: World) -> Iterator[World]:
+    """The worker that runs every activity twice, with everything put back."""
+    yield sqlite_doubled_world
+    _put_back(sqlite_doubled_world)
 
 
 @pytest.fixture

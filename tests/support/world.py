@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +14,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Interceptor
 
 from activities.outside import Outside
 from core import Domains
@@ -95,7 +96,7 @@ class World:
     ) -> MutationRequest:
         """Wait until something holds of the request."""
         async with asyncio.timeout(seconds):
-            while not holds(request := await self.request(handle)):
+            while not holds(request := await self.request(handle)):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         return request
 
@@ -154,7 +155,13 @@ class World:
 
 
 @asynccontextmanager
-async def make_world(env: WorkflowEnvironment, store: Store) -> AsyncIterator[World]:
+async def make_world(
+    env: WorkflowEnvironment,
+    store: Store,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+    task_queue: str | None = None,
+) -> AsyncIterator[World]:
     """Run a worker on a queue of its own for as long as the tests need it."""
     hooked = HookedStore(store)
     people: list[Directory] = [PEOPLE]
@@ -164,8 +171,8 @@ async def make_world(env: WorkflowEnvironment, store: Store) -> AsyncIterator[Wo
         directory=lambda: people[0],
         client=env.client,
     )
-    queue = World.fresh("mutations")
-    async with make_worker(env.client, outside, task_queue=queue):
+    queue = task_queue or World.fresh("mutations")
+    async with make_worker(env.client, outside, task_queue=queue, interceptors=interceptors):
         yield World(
             env=env,
             store=store,

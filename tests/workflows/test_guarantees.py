@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 
 import pytest
 from temporalio.client import WorkflowFailureError
@@ -394,7 +395,7 @@ async def test_g14_nothing_changes_an_ended_request(world: World) -> None:
     assert world.store.request(handle.id) == before
 
 
-def _once_each(barrier: threading.Barrier) -> object:
+def _once_each(barrier: threading.Barrier) -> Callable[[], None]:
     seen = threading.local()
     counter = iter(range(2))
 
