@@ -40,6 +40,7 @@ from temporalio.worker import Worker
 
 from activities.crossing import ErrorsCross
 from activities.directory import DirectoryFile
+from activities.gate import OnlyItsWorkflow
 from activities.outside import Outside
 from activities.registry import all_activities
 from client.connect import connect
@@ -73,7 +74,7 @@ def worker_plugin(outside: Outside) -> WorkerLayer:
         "mutator.worker",
         workflows=ALL_WORKFLOWS,
         activities=all_activities(outside),
-        interceptors=[ErrorsCross()],
+        interceptors=[ErrorsCross(), OnlyItsWorkflow()],
         workflow_runner=sandboxed(),
     )
 
