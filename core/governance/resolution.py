@@ -140,7 +140,7 @@ def assessed(
     wanted = request.expected_version
     request = _adopted(request, assessment, round_=1)
     if wanted is not None and wanted != assessment.version:
-        return _stale_at_once(request, wanted, assessment.version, at)
+        return _stale_at_once(request, assessment, at, wanted=wanted)
     return settle(request, at)
 
 
@@ -290,8 +290,12 @@ def adopt(
     moved = request.snapshot is None or (
         request.snapshot.version != assessment.version or not _same_effect(request, assessment)
     )
-    granted = any(a.verdict == "grant" for a in request.answers)
-    renewed = bool(found.lapsed or found.added)
+    strategy = Strategy.strictest([request.strategy, assessment.strategy])
+    if moved and strategy is Strategy.REJECT_STALE and request.snapshot is not None:
+        return _rejected_as_stale(request, assessment, at, expected=request.snapshot.version)
+    renewed = bool(found.lapsed or found.added) or any(
+        key in found.reset for key in request.fulfilled
+    )
     proof = _proof(request, assessment, found, resolution)
     if found.added:
         request = _resolution_decision(request, "RequirementsAdded", actor_id, at, proof)
@@ -300,7 +304,7 @@ def adopt(
     elif not moved:
         if not found.added and not _just_validated(request, assessment):
             request = _resolution_decision(request, "Validated", actor_id, at, proof)
-    elif granted and request.strategy is not Strategy.REVALIDATE_ON_LATEST:
+    elif found.kept and request.strategy is not Strategy.REVALIDATE_ON_LATEST:
         request = _resolution_decision(request, "ApprovalsSurvived", actor_id, at, proof)
     else:
         request = _resolution_decision(request, "RevalidationRequired", actor_id, at, proof)
@@ -315,16 +319,17 @@ def adopt(
             requirement=dropped,
         )
     for reset in found.reset:
+        state = request.requirement(reset)
+        approval = state is not None and state.requirement.kind == RequirementKind.APPROVAL
         request = append(
             request,
-            Category.APPROVAL,
-            "Renewed",
+            Category.APPROVAL if approval else Category.REQUIREMENT,
+            "Renewed" if approval else "Reopened",
             actor_id=SYSTEM,
             at=at,
             reason="What it answers for has changed; it is asked again.",
             requirement=reset,
         )
-    strategy = Strategy.strictest([request.strategy, assessment.strategy])
     request = request.model_copy(update={"strategy": strategy, "held": None})
     return settle(_adopted(request, assessment, round_=request.round + (1 if renewed else 0)), at)
 
@@ -335,10 +340,21 @@ def _raise_if_ended(request: MutationRequest) -> None:
 
 
 class _Comparison(Value):
+    """What an assessment does to requirements, by id, and to answers, by person.
+
+    Attributes:
+        added: Demanded now and not before.
+        dropped: Demanded before and no longer.
+        reset: Demanded before and now, and what it answers for has changed.
+        lapsed: Whose answers no longer hold, in whole or in part, for one that was reset.
+        kept: Whose grants still hold, in whole or in part.
+    """
+
     added: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     reset: tuple[str, ...] = ()
     lapsed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def _comparison(request: MutationRequest, assessment: Assessment) -> _Comparison:
@@ -351,6 +367,11 @@ def _comparison(request: MutationRequest, assessment: Assessment) -> _Comparison
         reset=reset,
         lapsed=tuple(
             a.actor_id for a in request.answers if any(key in reset for key in a.bindings)
+        ),
+        kept=tuple(
+            a.actor_id
+            for a in request.answers
+            if a.verdict == "grant" and any(now.get(k) == v for k, v in a.bindings.items())
         ),
     )
 
@@ -440,8 +461,7 @@ def _compared(
         return update | {"outcome": ResolutionOutcome.RENEWED}
     if not base.moved:
         return update
-    granted = any(a.verdict == "grant" for a in request.answers)
-    keeps = granted and request.strategy is not Strategy.REVALIDATE_ON_LATEST
+    keeps = found.kept and request.strategy is not Strategy.REVALIDATE_ON_LATEST
     outcome = ResolutionOutcome.SURVIVED if keeps else ResolutionOutcome.REVALIDATED
     return update | {"outcome": outcome}
 
@@ -478,17 +498,33 @@ def _stale(resolution: Resolution) -> Rejection:
     )
 
 
-def _stale_at_once(
-    request: MutationRequest, wanted: int, current: int, at: datetime
+def _rejected_as_stale(
+    request: MutationRequest, assessment: Assessment, at: datetime, *, expected: int
 ) -> MutationRequest:
-    passed = Resolution(
-        round=1,
+    passed = _passed(request, assessment, at, expected=expected)
+    stale = _stale(passed)
+    request = _noted(request, passed, "RejectedAsStale", stale.message)
+    return reject(request, stale, actor_id=SYSTEM)
+
+
+def _passed(
+    request: MutationRequest, assessment: Assessment, at: datetime, *, expected: int
+) -> Resolution:
+    """Answer what is told of a state that moved on outside of any resolution."""
+    return Resolution(
+        round=request.round,
         fence=0,
         at=at,
         outcome=ResolutionOutcome.VALIDATED,
-        expected=wanted,
-        current=current,
+        expected=expected,
+        current=assessment.version,
     )
+
+
+def _stale_at_once(
+    request: MutationRequest, assessment: Assessment, at: datetime, *, wanted: int
+) -> MutationRequest:
+    current = assessment.version
     if wanted > current:
         message = f"The request expects version {wanted}; the state is at version {current}."
         return reject(
@@ -497,10 +533,9 @@ def _stale_at_once(
             actor_id=SYSTEM,
         )
     if request.strategy is Strategy.REJECT_STALE:
-        stale = _stale(passed)
-        request = _noted(request, passed, "RejectedAsStale", stale.message)
-        return reject(request, stale, actor_id=SYSTEM)
+        return _rejected_as_stale(request, assessment, at, expected=wanted)
     reason = f"The request was written on version {wanted}; it is shown on version {current}."
+    passed = _passed(request, assessment, at, expected=wanted)
     return settle(_noted(request, passed, "RevalidationRequired", reason), at)
 
 
@@ -564,11 +599,7 @@ def _proof(
         "effect_before": before.effect_digest if before else None,
         "effect_now": assessment.effect_digest,
         "drift": list(resolution.drift) if resolution else None,
-        "grants_kept": [
-            a.actor_id
-            for a in request.answers
-            if a.verdict == "grant" and a.actor_id not in found.lapsed
-        ],
+        "grants_kept": list(found.kept),
         "grants_lapsed": list(found.lapsed) or None,
         "requirements_added": list(found.added) or None,
         "requirements_dropped": list(found.dropped) or None,
