@@ -1,0 +1,208 @@
+"""Each command as people and scripts use it, against a real server and worker."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from client.cli.exits import ExitCode
+from tests.client.desk import Desk
+
+NEEDS_TWO = {"needs": [{"roles": ["approver"], "needed": 2}]}
+
+
+def state() -> str:
+    return f"box/{uuid.uuid4().hex[:12]}"
+
+
+async def waiting(desk: Desk, state_id: str, *arguments: str) -> str:
+    """Submit a request that waits for two approvers, and answer its id."""
+    (desk.folder / "two.json").write_text(json.dumps({"metadata": NEEDS_TWO, "actor_id": "eve"}))
+    submitted = await desk.run(
+        "submit", state_id, "Put", "key=x", "value=7", "--file", "two.json", "--json", *arguments
+    )
+    assert (submitted.code, submitted.err) == (ExitCode.DONE, "")
+    return str(submitted.value["request_id"])
+
+
+async def test_a_change_that_needs_nothing_is_submitted_and_waited_for(desk: Desk):
+    state_id = state()
+
+    done = await desk.run(
+        *("submit", state_id, "Add", "key=x", "amount=2", "--as", "ana", "--reason", "why not"),
+        *("--tag", "one", "--tag", "two", "--expires-in", "2h", "--wait"),
+    )
+    history = await desk.run("history", state_id)
+    in_json = await desk.run("history", state_id, "--json")
+
+    assert (done.code, done.err) == (ExitCode.DONE, "")
+    assert "Executed: committed as version 1." in done.out
+    assert "/numbers/x: added 2" in done.out
+    assert history.out.startswith("version 1")
+    assert "why not" in history.out
+    assert [entry["version"] for entry in in_json.value] == [1]
+
+
+async def test_people_decide_from_the_command_line(desk: Desk):
+    state_id = state()
+    request_id = await waiting(desk, state_id)
+
+    inbox = await desk.run("pending", "--as", "ben")
+    shown = await desk.run("show", request_id)
+    granted = await desk.run("approve", request_id, "--as", "ben", "--reason", "looks right")
+    after = await desk.run("pending", "--as", "ben", "--json")
+    twice = await desk.run("approve", request_id, "--as", "ben")
+    taken_back = await desk.run("withdraw", request_id, "--as", "ben")
+    again = await desk.run("approve", request_id, "--json", MUTATOR_ACTOR="ben")
+    done = await desk.run("--as", "cleo", "--json", "approve", request_id)
+
+    assert request_id in inbox.out
+    for said in ("Pending until", "who can: role:approver", "/numbers/x: added 7", "Binding"):
+        assert said in shown.out
+    for said in ("You approve", "/numbers/x: added 7", "v1:sha256:", "1 given"):
+        assert said in granted.out
+    assert request_id not in {r["request_id"] for r in after.value}
+    assert (twice.code, twice.err.count("\n")) == (ExitCode.REFUSED, 1)
+    assert "has granted" in twice.err
+    assert taken_back.code == again.code == done.code == ExitCode.DONE
+    assert (done.value["status"], done.value["resulting_version"]) == ("Executed", 1)
+
+
+async def test_a_rejected_and_a_canceled_request_say_how_they_ended(desk: Desk):
+    rejected, canceled = await waiting(desk, state()), await waiting(desk, state())
+
+    no = await desk.run("reject", rejected, "--as", "ben", "--reason", "not today")
+    gone = await desk.run("cancel", canceled, "--as", "eve")
+    late = await desk.run("approve", rejected, "--as", "ana", "--json")
+    listed = await desk.run("list", "--requester", "eve", "--status", "Rejected", "--json")
+
+    assert (no.code, gone.code) == (ExitCode.DONE, ExitCode.DONE)
+    assert "not today" in no.out
+    assert "Canceled" in gone.out
+    assert late.code == ExitCode.REFUSED
+    assert late.error["type"] == "RequestClosed"
+    assert rejected in {r["request_id"] for r in listed.value}
+
+
+async def test_a_preview_shows_what_would_be_and_makes_nothing(desk: Desk):
+    state_id = state()
+    (desk.folder / "metadata.json").write_text(json.dumps({"metadata": NEEDS_TWO}))
+
+    shown = await desk.run(
+        *("preview", state_id, "Put", "--param", '{"key": "x", "value": 7}'),
+        *("--file", "metadata.json", "--as", "eve"),
+    )
+    history = await desk.run("history", state_id)
+
+    assert shown.code == ExitCode.DONE
+    for said in ("It would wait for", "2 of role:approver", "ana, ben, cleo", "added 7"):
+        assert said in shown.out
+    assert (history.code, history.out) == (ExitCode.REFUSED, "")
+
+
+async def test_watching_prints_each_change_until_the_end(desk: Desk):
+    request_id = await waiting(desk, state())
+    watching = await desk.start("watch", request_id, "--json", "--every", "0.1")
+    assert watching.stdout is not None
+    first = json.loads(await watching.stdout.readline())
+
+    for actor in ("ben", "ana"):
+        assert (await desk.run("approve", request_id, "--as", actor)).code == ExitCode.DONE
+    rest, err = await watching.communicate()
+
+    assert (watching.returncode, err) == (ExitCode.DONE, b"")
+    statuses = [first["status"], *(json.loads(line)["status"] for line in rest.splitlines())]
+    assert (statuses[0], statuses[-1]) == ("Pending", "Executed")
+
+
+async def test_a_moved_state_is_shown_and_refreshed(desk: Desk):
+    state_id = state()
+    request_id = await waiting(desk, state_id)
+    await desk.run("submit", state_id, "Put", "key=x", "value=1", "--as", "ana", "--wait")
+
+    before = await desk.run("show", request_id)
+    refreshed = await desk.run("refresh", request_id, "--as", "eve")
+    after = await desk.run("show", request_id)
+
+    assert "it is at version 1, this was assessed on version 0" in before.out
+    assert refreshed.code == ExitCode.DONE
+    assert "/numbers/x: 1 -> 7" in after.out
+
+
+async def test_a_renewal_shows_the_difference_since_each_grant(desk: Desk):
+    state_id = state()
+    request_id = await waiting(desk, state_id)
+    await desk.run("approve", request_id, "--as", "ben")
+    await desk.run("submit", state_id, "Put", "key=x", "value=1", "--as", "ana", "--wait")
+    await desk.run("refresh", request_id, "--as", "eve")
+
+    shown = await desk.run("show", request_id)
+
+    assert "Since ben granted it (asked again)" in shown.out
+    assert "- /numbers/x: added 7" in shown.out
+    assert "+ /numbers/x: 1 -> 7" in shown.out
+
+
+async def test_a_repeated_submission_joins_and_another_is_refused(desk: Desk):
+    state_id, mine = state(), f"mine-{uuid.uuid4().hex}"
+    await waiting(desk, state_id, "--request-id", mine)
+
+    joined = await desk.run(
+        *("submit", state_id, "Put", "key=x", "value=7", "--file", "two.json", "--json"),
+        *("--request-id", mine),
+    )
+    other = await desk.run(
+        *("submit", state_id, "Put", "key=x", "value=8", "--file", "two.json", "--json"),
+        *("--request-id", mine),
+    )
+
+    assert joined.value["joined"] is True
+    assert (other.code, other.out) == (ExitCode.REFUSED, "")
+    assert other.error["type"] == "RequestIdReused"
+
+
+async def test_bad_input_ends_with_one_sentence_that_names_it(desk: Desk):
+    for arguments, code, named in (
+        ("submit box/1 Divide --as ana", ExitCode.REFUSED, "Divide"),
+        ("submit nobody/1 Add key=x --as ana", ExitCode.REFUSED, "nobody"),
+        ("submit box/no-such Add key=x --as ana", ExitCode.REFUSED, "box/no-such"),
+        ("submit box/1 Add amount=2 --as ana", ExitCode.REFUSED, "key"),
+        ("preview box/1 Divide --as ana", ExitCode.REFUSED, "Divide"),
+        ("submit box/1 Add key=x amount=-9 --as ana", ExitCode.REFUSED, "below zero"),
+        ("show nothing", ExitCode.REFUSED, "'nothing'"),
+        ("approve nothing --as ben", ExitCode.REFUSED, "'nothing'"),
+        ("watch nothing", ExitCode.REFUSED, "'nothing'"),
+        ("history box/never-opened", ExitCode.REFUSED, "box/never-opened"),
+        ("pending --as zoe", ExitCode.REFUSED, "zoe"),
+        ("list --store sqlite:///nowhere/mutator.db", ExitCode.UNREACHABLE, "nowhere"),
+        ("show nothing --store mysql://x", ExitCode.UNREACHABLE, "mysql"),
+    ):
+        ended = await desk.run(*arguments.split(), MUTATOR_CREDENTIAL="unused")
+
+        assert (ended.code, ended.out) == (code, ""), arguments
+        assert ended.err.count("\n") == 1, ended.err
+        assert named in ended.err, ended.err
+
+
+async def test_a_request_that_is_denied_at_once_has_its_own_exit_code(desk: Desk):
+    (desk.folder / "denied.json").write_text(json.dumps({"metadata": {"deny": "not in winter"}}))
+
+    ended = await desk.run(
+        *("submit", state(), "Add", "key=x", "--as", "ana", "--file", "denied.json", "--json")
+    )
+
+    assert ended.code == ExitCode.NOT_EXECUTED
+    assert ended.value["status"] == "Rejected"
+    assert "not in winter" in ended.error["message"]
+
+
+async def test_waiting_for_an_end_can_be_bounded(desk: Desk):
+    (desk.folder / "two.json").write_text(json.dumps({"metadata": NEEDS_TWO}))
+
+    ended = await desk.run(
+        *("submit", state(), "Add", "key=x", "--as", "eve", "--file", "two.json"),
+        *("--wait", "--within", "1s"),
+    )
+
+    assert ended.code == ExitCode.NOT_SETTLED
+    assert ended.err.count("\n") == 1
