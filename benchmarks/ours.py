@@ -5,7 +5,6 @@ request has a state of its own, so that nothing but the machine is shared.
 """
 
 import importlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,36 +12,28 @@ from typing import Any
 from temporalio.client import Client, WorkflowUpdateStage
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from wire.names import TASK_QUEUE, WORKFLOW_TYPE
+from wire.search_attributes import REGISTRY
+
 ROOT = Path(__file__).resolve().parent.parent
-TASK_QUEUE = "mutations"
-WORKFLOW = "MutationRequest"
 DOMAIN = "benchmarks.domain:domain"
 REQUESTER = "rob"
 APPROVER = "ana"
-DIRECTORY = {
-    "actors": {
-        REQUESTER: {"name": "Rob", "type": "user", "roles": []},
-        APPROVER: {"name": "Ana", "type": "user", "roles": ["approver"]},
-    }
-}
+DIRECTORY = f"""
+[people.{REQUESTER}]
+name = "Rob"
+
+[people.{APPROVER}]
+name = "Ana"
+roles = ["approver"]
+"""
 
 
 class Ours:
     """Our worker as a subject, see `benchmarks.subject.Subject`."""
 
     name = "OURS"
-    search_attributes: Mapping[str, str] = {
-        "MutationStatus": "Keyword",
-        "MutationStateId": "Keyword",
-        "MutationType": "Keyword",
-        "MutationCategory": "Keyword",
-        "MutationRisk": "Keyword",
-        "MutationRequester": "Keyword",
-        "MutationPendingReasons": "KeywordList",
-        "MutationApprovers": "KeywordList",
-        "MutationTags": "KeywordList",
-        "MutationExpiresAt": "Datetime",
-    }
+    search_attributes: Mapping[str, str] = REGISTRY
 
     def missing(self) -> str | None:
         """Say why it cannot run here: no worker, or a domain that does not load."""
@@ -56,8 +47,8 @@ class Ours:
 
     def worker_command(self, folder: Path) -> Sequence[str]:
         """Write the directory and give the arguments that run the worker with its store."""
-        directory = folder / "directory.json"
-        directory.write_text(json.dumps(DIRECTORY), encoding="utf-8")
+        directory = folder / "directory.toml"
+        directory.write_text(DIRECTORY, encoding="utf-8")
         store = f"sqlite:///{folder / 'ours.sqlite'}"
         options = ["--domain", DOMAIN, "--directory", str(directory), "--store", store]
         return ["worker.py", *options]
@@ -66,7 +57,7 @@ class Ours:
         """Start request `number` on a state of its own and give its id."""
         request_id = f"ours-{number}"
         handle = await client.start_workflow(
-            WORKFLOW,
+            WORKFLOW_TYPE,
             {
                 "request_id": request_id,
                 "state_id": f"bench/{number}",
