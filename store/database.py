@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
@@ -22,6 +22,8 @@ from core.errors import StoreUnavailable
 from .failures import is_transient, translated
 
 T = TypeVar("T")
+
+Together: TypeAlias = Callable[[], object]
 
 POOL: Final = 16
 """Connections kept; as many again are opened when all of them are busy."""
@@ -96,8 +98,13 @@ class Database:
         """
         return self._once_more(lambda: self._read(work))
 
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Do what writes, in one transaction; `work` may be called twice and must bear it.
+    def write(self, work: Callable[[Connection, Together], T]) -> T:
+        """Do what writes, in one transaction.
+
+        Args:
+            work: May be called twice and must bear it. It is handed a connection, and a function
+                that says: from here on nothing is read any more. Then PostgreSQL is sent the rest
+                and the commit in one go.
 
         Raises:
             StoreUnavailable: Nothing was written; where the connection broke during the commit,
@@ -129,13 +136,16 @@ class Database:
         with self._reading.connect() as connection:
             return work(connection)
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        if not self.is_sqlite:
-            with self.engine.begin() as connection:
-                return work(connection)
-        with self._writer, self.engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            answer = work(connection)
+    def _write(self, work: Callable[[Connection, Together], T]) -> T:
+        if self.is_sqlite:
+            with self._writer, self.engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                answer = work(connection, _nothing)
+                connection.commit()
+                return answer
+        with self.engine.connect() as connection, ExitStack() as pipeline:
+            driver: Any = connection.connection.driver_connection
+            answer = work(connection, lambda: pipeline.enter_context(driver.pipeline()))
             connection.commit()
             return answer
 
@@ -148,6 +158,10 @@ class Database:
                 if not is_transient(error):
                     raise
             return attempt()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _engine(url: URL, *, read_only: bool, **more: Any) -> Engine:

@@ -18,7 +18,7 @@ from core.governance.request import MutationRequest
 from core.history import HistoryEntry
 
 from . import documents
-from .endings import committed_state, deliveries, require_ending, require_open
+from .ending import committed_state, deliveries, require_ending, require_open
 from .protocol import (
     Ask,
     Conflict,

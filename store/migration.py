@@ -32,7 +32,7 @@ def migrate(database: Database) -> tuple[str | None, str | None]:
     """
     if database.is_sqlite:
         database.read(_write_ahead)
-    return database.write(lambda connection: _upgrade(connection, database.name))
+    return database.write(lambda connection, _: _upgrade(connection, database.name))
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -14,7 +14,7 @@ from core.history import HistoryEntry
 from . import documents, schema
 from .database import Database
 from .listing import page_of
-from .migrated import check_revision
+from .revision import check_revision
 from .protocol import RequestFilter, StoredState
 
 record = func.coalesce(schema.endings.c.document, schema.requests.c.document)

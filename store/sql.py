@@ -11,15 +11,15 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, bindparam, literal_column, select, true
+from sqlalchemy import bindparam, literal_column, select, true
 
 from core.audit import AuditEntry
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 
-from . import documents, outbox, rows, writing
+from . import documents, outbox, transactions, writing
 from .database import Database
-from .endings import committed_state, deliveries, require_ending, require_open
+from .ending import require_ending, require_open
 from .protocol import Ask, Conflict, Delivery, Ended, Fenced, Noted, StoredState, View
 from .reading import SqlRecords, stored_state
 from .schema import endings, history, requests, states
@@ -94,39 +94,11 @@ class SqlStore(SqlRecords):
             StoreUnavailable: Nothing was written.
         """
         require_open(request)
-        picture = rows.picture_row(request)
-        fresh = {**rows.request_row(request), **rows.without_key(picture), "fence": fence}
-        waiting = rows.awaiting_rows(request)
-        answered = rows.answer_row(ask, answer) if ask else None
-        tried = rows.audit_rows(audit)
-        opened = rows.state_row(seed) if seed else None
-
-        def work(at: Connection) -> Noted | Ended | Fenced:
-            row = writing.lock_request(at, fresh)
-            if row.ended:
-                return Ended(writing.standing(at, request.request_id, ended=True))
-            if fence < row.fence:
-                return Fenced(row.fence)
-            if ask and not row.new and (stored := writing.answer_of(at, ask.model_dump())):
-                kept = writing.standing(at, request.request_id, ended=False)
-                return Noted(answer=documents.read_json(stored), request=kept)
-            kept = request
-            if request.decision_number < row.decision_number:
-                kept = writing.standing(at, request.request_id, ended=False)
-                writing.raise_fence(at, request.request_id, fence)
-            elif not row.new:
-                writing.update_request(at, picture, fence=fence)
-                writing.await_nobody(at, request.request_id)
-            if kept is request:
-                writing.await_them(at, waiting)
-            if answered:
-                writing.add_answer(at, answered)
-            writing.add_audit(at, tried)
-            if opened:
-                writing.write_state(at, opened, over=None)
-            return Noted(answer=answer, request=kept)
-
-        return self._database.write(work)
+        return self._database.write(
+            transactions.noting(
+                request, fence=fence, ask=ask, answer=answer, audit=audit, seed=seed
+            )
+        )
 
     def end(self, ending: Ending) -> Ended | Fenced | Conflict:
         """Write an ending: the only way a request ends, and the only way a state changes.
@@ -137,41 +109,7 @@ class SqlStore(SqlRecords):
             StoreUnavailable: Nothing was written.
         """
         require_ending(ending)
-        request, commit = ending.request, ending.commit
-        fresh = rows.request_row(request)
-        picture = rows.picture_row(request)
-        record = rows.ending_row(request)
-        committed = committed_state(ending)
-        state = rows.state_row(committed) if committed else None
-        entry = rows.history_row(commit.history) if commit and commit.history else None
-        tried = rows.audit_rows(ending.audit)
-        left = rows.delivery_rows(deliveries(ending), request.execution_id or "")
-        fence = ending.fence or 0
-
-        def work(at: Connection) -> Ended | Fenced | Conflict:
-            row = writing.lock_request(at, fresh)
-            if row.ended:
-                return Ended(writing.standing(at, request.request_id, ended=True))
-            if commit:
-                if fence < row.fence:
-                    return Fenced(row.fence)
-                version = writing.lock_version(at, commit.state_id)
-                won = (version or 0) == commit.expected_version
-                if won and state:
-                    won = writing.write_state(at, state, over=version)
-                if not won:
-                    at.rollback()
-                    return Conflict(version or 0)
-            if entry:
-                writing.add_history(at, entry)
-            writing.add_audit(at, tried)
-            writing.add_deliveries(at, left)
-            writing.add_ending(at, record)
-            writing.update_request(at, picture, fence=max(fence, row.fence))
-            writing.await_nobody(at, request.request_id)
-            return Ended(request)
-
-        return self._database.write(work)
+        return self._database.write(transactions.ending(ending))
 
     def drift(self, state_id: str, after: int, upto: int) -> tuple[str, ...]:
         """Answer the paths that changed in the versions beyond `after` up to `upto`, sorted."""
@@ -208,12 +146,14 @@ class SqlStore(SqlRecords):
 
     def delivered(self, key: str, at: datetime) -> None:
         """Record that a side effect was dispatched; a second time changes nothing."""
-        self._database.write(lambda on: writing.settle(on, key, settled_at=at, error=None))
+        self._database.write(lambda on, _: writing.settle(on, key, settled_at=at, error=None))
 
     def not_delivered(self, key: str, error: str, at: datetime, *, final: bool) -> None:
         """Record a failed attempt; a final one is not tried again and is not in the way."""
         settled_at = at if final else None
-        self._database.write(lambda on: writing.settle(on, key, settled_at=settled_at, error=error))
+        self._database.write(
+            lambda on, _: writing.settle(on, key, settled_at=settled_at, error=error)
+        )
 
     def undelivered_states(self, *, limit: int = 1000) -> Sequence[str]:
         """Answer the states that have side effects to dispatch."""

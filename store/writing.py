@@ -25,8 +25,11 @@ class _New:
 
     def __init__(self, table: Table) -> None:
         self._by_dialect = {
-            "sqlite": sqlite.insert(table).on_conflict_do_nothing().inline(),
-            "postgresql": postgresql.insert(table).on_conflict_do_nothing().inline(),
+            kind.dialect.name: kind.insert(table)
+            .on_conflict_do_nothing()
+            .inline()
+            .execution_options(preserve_rowcount=True)
+            for kind in (sqlite, postgresql)
         }
 
     def __call__(self, connection: Connection, rows: Row | Sequence[Row]) -> int:
@@ -145,10 +148,9 @@ def raise_fence(connection: Connection, request_id: str, fence: int) -> None:
     connection.execute(_RAISE_FENCE, {"id_": request_id, "fence": fence})
 
 
-def lock_version(connection: Connection, state_id: str) -> int | None:
-    """Lock a state and answer its version; `None` when it was never opened."""
-    version: int | None = connection.execute(_LOCK_VERSION, {"state_id": state_id}).scalar()
-    return version
+def lock_version(connection: Connection, state_id: str) -> int:
+    """Lock a state and answer its version; 0 when it was never opened."""
+    return connection.execute(_LOCK_VERSION, {"state_id": state_id}).scalar() or 0
 
 
 def write_state(connection: Connection, row: Row, *, over: int | None) -> bool:
@@ -157,13 +159,18 @@ def write_state(connection: Connection, row: Row, *, over: int | None) -> bool:
     Args:
         connection: In a transaction.
         row: The version to write.
-        over: The version it replaces; `None`: there is none yet.
+        over: The version it replaces, where 0 may also be one that was never written; `None`:
+            write it only if there is none.
     """
     if over is None:
         return _new_state(connection, row) == 1
     changed = {**row, "id_": row["state_id"], "over": over}
     del changed["state_id"]
-    return connection.execute(_UPDATE_STATE, changed).rowcount == 1
+    written = connection.execute(_UPDATE_STATE, changed).rowcount
+    if not written and over == 0:
+        # Never written; or opened at version 0 a moment ago, and then there is one to replace.
+        written = _new_state(connection, row) or connection.execute(_UPDATE_STATE, changed).rowcount
+    return written == 1
 
 
 def add_ending(connection: Connection, row: Row) -> None:
