@@ -122,8 +122,13 @@ class Engine:
             run=run,
             options=self._options,
         )
-        watching = [o for o in self._observers if o.applies(attempt.intent, context)]
         failures: list[str] = []
+        watching: list[Observer] = []
+        notify(
+            self._observers,
+            lambda o: watching.append(o) if o.applies(attempt.intent, context) else None,
+            failures,
+        )
         notify(watching, lambda o: o.before(many, run), failures)
         result = attempt.finish()
         notify(watching[::-1], lambda o: _after(o, result, run), failures)
@@ -198,19 +203,28 @@ class _Attempt(Generic[S]):
         self.facts = facts
         self.policies = policies
         self.subject = subject
-        self.records = tuple(records) if records is not None else tuple(map(record, mutations))
+        self.records = tuple(records or ())
         self.run = run
         self.options = options
-        self.intent = Intent.united([m.intent for m in mutations])
+        self.intent = Intent(operation="unknown")
+        self.unreadable: Exception | None = None
         self.stages: dict[str, float] = {}
         self.by_policy: dict[str, float] = {}
         self.asked = 0
         self.ruling = Ruling()
         self.issues: tuple[Issue, ...] = ()
         self.effect = Effect()
-        self.after: S | None = None
+        self.side_effects: tuple[SideEffect, ...] = ()
+        self.after: S = state
         self.document: JsonValue = None
+        self.effect_digest: str | None = None
         self.changed = False
+        try:
+            if records is None:
+                self.records = tuple(map(record, mutations))
+            self.intent = Intent.united([m.intent for m in mutations])
+        except Exception as error:  # noqa: BLE001 - author code may raise anything; it is an ending
+            self.unreadable = error
 
     def finish(self) -> ExecutionResult[S]:
         """Go as far as the mode asks for and answer how it ended."""
@@ -229,32 +243,13 @@ class _Attempt(Generic[S]):
 
     def _go(self) -> Outcome:
         mode = self.context.mode
+        if self.unreadable is not None:
+            raise self.unreadable
         self.run.raise_if_over()
         document = jsonable(self.before)
-        decisions: list[PolicyDecision] = []
-        issues: list[Issue] = []
-        side_effects: list[SideEffect] = []
-        checking = mode is not Mode.SIMULATE or self.options.always_validate
-        state, state_type = self.before, type(self.before)
-        for position, mutation in enumerate(self.mutations):
-            self._ask_all(mutation, state, position, decisions)
-            if checking:
-                issues.extend(self._timed("check", partial(_checked, mutation, state)))
-            if errors_of(issues) or any(
-                d.enforced and d.verdict is Verdict.DENY for d in decisions
-            ):
-                break
-            state, effects = self._timed(
-                "apply", partial(executor.run, mutation, state, state_type, self.run)
-            )
-            side_effects.extend(effects)
-        self.ruling = policy.rule(decisions)
-        self.issues = tuple(issues)
-        if self.ruling.verdict is Verdict.DENY:
-            return Outcome.BLOCKED
-        if errors_of(issues):
-            return Outcome.INVALID
-        self._keep(document, state, tuple(side_effects))
+        if self._apply_all():
+            return Outcome.BLOCKED if self.ruling.verdict is Verdict.DENY else Outcome.INVALID
+        self._keep(document)
         self.run.raise_if_over()
         if self.options.check_determinism:
             self._apply_again(document)
@@ -264,32 +259,66 @@ class _Attempt(Generic[S]):
             return Outcome.SIMULATED
         return Outcome.BLOCKED if self._unmet() else Outcome.COMMITTED
 
+    def _apply_all(self) -> bool:
+        """Ask, check and apply one mutation after the other; answer whether a "no" stopped it.
+
+        What was said until then is kept, however it ends.
+        """
+        decisions: list[PolicyDecision] = []
+        issues: list[Issue] = []
+        checking = self.context.mode is not Mode.SIMULATE or self.options.always_validate
+        state, state_type = self.before, type(self.before)
+        try:
+            for position, mutation in enumerate(self.mutations):
+                self._ask_all(mutation, state, position, decisions)
+                if checking:
+                    issues.extend(self._timed("check", partial(_checked, mutation, state)))
+                if errors_of(issues) or any(
+                    d.enforced and d.verdict is Verdict.DENY for d in decisions
+                ):
+                    return True
+                state, effects = self._timed(
+                    "apply", partial(executor.run, mutation, state, state_type, self.run)
+                )
+                self.side_effects += effects
+        finally:
+            self.ruling = policy.rule(decisions)
+            self.issues = tuple(issues)
+        self.after = state
+        return False
+
     def _ask_all(
         self, mutation: Mutation[S], state: S, position: int, decisions: list[PolicyDecision]
     ) -> None:
         began = self.run.clock()
         for each in self.policies:
-            if not each.applies(mutation):
-                continue
             started = self.run.clock() if self.options.detailed_metrics else 0.0
-            decisions.append(
-                policy.ask(each, mutation, state, self.context, self.facts, position=position)
+            decision = policy.ask(
+                each, mutation, state, self.context, self.facts, position=position
             )
+            if decision is None:
+                continue
+            decisions.append(decision)
             self.asked += 1
             if self.options.detailed_metrics:
                 spent = self.run.clock() - started
                 self.by_policy[each.name] = self.by_policy.get(each.name, 0.0) + spent
         self.stages["policies"] = self.stages.get("policies", 0.0) + self.run.clock() - began
 
-    def _keep(self, before: JsonValue, state: S, side_effects: tuple[SideEffect, ...]) -> None:
+    def _keep(self, before: JsonValue) -> None:
         began = self.run.clock()
-        self.document = _written(state)
-        changes = diff(before, self.document, identity=identity_keys(type(state)))
+        document, state_type = _written(self.after), type(self.before)
+        changes = diff(before, document, identity=identity_keys(state_type))
         if changes:
-            state = _read_back(type(state), self.document)
-        self.after = state
-        self.changed = bool(changes)
-        self.effect = Effect.model_construct(changes=changes, side_effects=side_effects)
+            read = _read_back(state_type, document)
+            if type(self.after) is not state_type or read != self.after:
+                # What will be read is not what was answered ("120" for 120): write what is read.
+                document = _written(read)
+                changes = diff(before, document, identity=identity_keys(state_type))
+            self.after = read
+        effect = Effect.model_construct(changes=changes, side_effects=self.side_effects)
+        self.effect_digest = _digested(effect)
+        self.effect, self.document, self.changed = effect, document, bool(changes)
         self.stages["changes"] = self.run.clock() - began
 
     def _apply_again(self, document: JsonValue) -> None:
@@ -297,9 +326,13 @@ class _Attempt(Generic[S]):
             message = "The mutation altered the state it was given; answer a new one instead."
             raise WrongType(message)
         state = self.before
+        side_effects: tuple[SideEffect, ...] = ()
         for mutation in self.mutations:
-            state, _ = executor.run(mutation, state, type(self.before), self.run)
-        if jsonable(state) != self.document:
+            state, effects = executor.run(mutation, state, type(self.before), self.run)
+            side_effects += effects
+        if type(self.before).model_validate(jsonable(state)) != self.after or (
+            side_effects != self.side_effects
+        ):
             message = "The mutation gave another result the second time; `apply` must be pure."
             raise WrongType(message)
 
@@ -331,7 +364,7 @@ class _Attempt(Generic[S]):
             facts=self.facts.recorded(),
             decisions=self.ruling.decisions,
             issues=self.issues,
-            effect_digest=self.effect.digest() if told else None,
+            effect_digest=self.effect_digest if told else None,
             effect=EffectPreview.of(self.effect) if told else None,
             outcome=outcome,
             error=None if error is None else _sentence(error),
@@ -387,6 +420,14 @@ def _written(state: Any) -> JsonValue:
         return jsonable(state)
     except MutatorError as error:
         message = f"`apply` answered a state that no document can hold: {error}"
+        raise WrongType(message) from error
+
+
+def _digested(effect: Effect) -> str:
+    try:
+        return effect.digest()
+    except MutatorError as error:
+        message = f"`apply` answered an effect that no document can hold: {error}"
         raise WrongType(message) from error
 
 

@@ -199,10 +199,15 @@ def ask(
     facts: Facts,
     *,
     position: int = 0,
-) -> PolicyDecision:
-    """Ask one policy; one that raises or answers no decision is a denial, never skipped."""
+) -> PolicyDecision | None:
+    """Ask one policy; one that raises or answers no decision is a denial, never skipped.
+
+    Nothing is answered where the policy does not apply to the mutation.
+    """
     failed = False
     try:
+        if not policy_.applies(mutation):
+            return None
         decision: object = policy_.evaluate(mutation, state, context, facts)
         if not isinstance(decision, PolicyDecision):
             decision = deny(f"It answered {type(decision).__name__}, not a decision.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -232,8 +232,19 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def pass_by(self, seconds: float) -> None:
+    def pass_by(self, seconds: float) -> Literal[True]:
+        """Answer true, so that an expression can go on with `and`."""
         self.now += seconds
+        return True
+
+
+class Notes(list[Any]):
+    """What happened, in order."""
+
+    def take(self, what: object) -> Literal[True]:
+        """Answer true, so that an expression can go on with `and`."""
+        self.append(what)
+        return True
 
 
 class Ids:

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from core import Requirement, Strategy, require
 from core.errors import DefinitionError
 from core.facts import Facts
-from core.policy import ask as asked
-from core.policy import policy, rule
+from core.policy import policy
 from core.requirements import RequirementKind, Who, united
-from tests.core.builders import AT, IncreaseQuota, Quota, by, by_ops, by_security, context
+from tests.core.builders import IncreaseQuota, by, by_ops, by_security, run
 
 
 def test_the_id_is_independent_of_words_and_of_who_demands_it() -> None:
@@ -68,11 +67,8 @@ def test_equal_requirements_of_several_policies_are_one_that_names_them_all() ->
     def second(mutation: object, state: object, context: object, facts: Facts) -> Any:
         return require(by_security(title="Second", reason_required=True), by_ops())
 
-    decisions = [
-        asked(each, IncreaseQuota(amount=1), Quota(), context(), Facts(AT))
-        for each in (second, first)
-    ]
-    one = {r.id: r for r in rule(decisions).requirements}
+    ruling = run(IncreaseQuota(amount=1), second, first).ruling
+    one = {r.id: r for r in ruling.requirements}
 
     assert one.keys() == {by_security().id, by_ops().id}
     assert one[by_security().id].demanded_by == ("first", "second")
