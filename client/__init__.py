@@ -24,7 +24,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .connect import connect
     from .difference import Difference, differences
     from .errors import (
         ClientError,
@@ -51,7 +50,6 @@ _ROOMS = {
     "Mutator": "mutator",
     "Submitted": "submission",
     "client_plugin": "plugin",
-    "connect": "connect",
     "differences": "difference",
     "payload_of": "wish",
 }
@@ -75,7 +73,6 @@ __all__ = [
     "WorkerUnavailable",
     "WorkflowGone",
     "client_plugin",
-    "connect",
     "differences",
     "payload_of",
 ]

@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from time import monotonic
 
+from temporalio.client import WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.exceptions import TemporalError
 
-from core.errors import UnknownRequest
+from core.errors import MutatorError, StoreUnavailable, UnknownRequest
 from core.governance.request import MutationRequest, Status
 from wire.messages import RequestResult, result_of
 from wire.names import Query
 
-from .errors import NotSettled, Unavailable, WorkflowGone
+from .errors import NotSettled, Unavailable, UnexpectedFailure, WorkflowGone
 from .outside import Outside
 from .translate import address_of, in_words, is_missing, is_passing, no_worker
 
@@ -23,6 +24,12 @@ QUERY_WITHIN = 5.0
 
 PATIENCE = 60.0
 """Seconds that watching outlives a server, worker or store that does not answer."""
+
+FAILED_WITHIN = 1.0
+"""Seconds an assessment may take before it is asked whether the workflow has failed."""
+
+PASSING = (Unavailable, StoreUnavailable)
+"""What watching and waiting outlive for a while."""
 
 ENDED_WITHIN = 90.0
 """Seconds the reconciler is given to end the record of a workflow that was stopped."""
@@ -47,12 +54,14 @@ async def get(outside: Outside, request_id: str) -> MutationRequest:
             rpc_timeout=timedelta(seconds=QUERY_WITHIN),
         )
         return answered
+    except WorkflowQueryFailedError as error:
+        raise (await _failure_of(outside, request_id)) or _said(
+            outside, error, request_id
+        ) from error
     except (TemporalError, TimeoutError) as error:
         if recorded is not None and (is_missing(error) or is_passing(error) or no_worker(error)):
             return recorded
-        raise in_words(
-            error, address=address_of(outside.client), request_id=request_id, waited=QUERY_WITHIN
-        ) from error
+        raise _said(outside, error, request_id) from error
 
 
 async def watch(
@@ -72,7 +81,7 @@ async def watch(
     while True:
         try:
             request = await get(outside, request_id)
-        except Unavailable:
+        except PASSING:
             if monotonic() - answered_at > PATIENCE:
                 raise
         else:
@@ -107,7 +116,7 @@ async def until(
     while True:
         try:
             request = await get(outside, request_id)
-        except Unavailable:
+        except PASSING:
             if monotonic() > deadline:
                 raise
         else:
@@ -120,10 +129,21 @@ async def until(
 
 
 async def assessed(outside: Outside, request_id: str, *, within: float) -> MutationRequest:
-    """Answer the request once it has been assessed; arguments and errors are those of `until`."""
-    return await until(
-        outside, request_id, lambda request: request.status is not Status.CREATED, within=within
-    )
+    """Answer the request once it has been assessed; arguments and errors are those of `until`.
+
+    Raises:
+        RequestIdReused: Its id turned out to belong to other content that Temporal had forgotten.
+    """
+
+    def reached(request: MutationRequest) -> bool:
+        return request.status is not Status.CREATED
+
+    try:
+        return await until(outside, request_id, reached, within=min(FAILED_WITHIN, within))
+    except NotSettled:
+        if (failure := await _failure_of(outside, request_id)) is not None:
+            raise failure from None
+    return await until(outside, request_id, reached, within=max(within - FAILED_WITHIN, 0.0))
 
 
 async def result(
@@ -148,10 +168,10 @@ async def result(
     except TimeoutError as error:
         raise NotSettled(request_id, within or 0.0) from error
     except TemporalError as error:
-        if outside.records is None or (is_missing(error) and recorded is None):
-            raise in_words(
-                error, address=address_of(outside.client), request_id=request_id
-            ) from error
+        said = _said(outside, error, request_id)
+        forgotten = isinstance(said, UnknownRequest) and recorded is not None
+        if outside.records is None or not (forgotten or isinstance(said, UnexpectedFailure)):
+            raise said from error
     # Stopped from outside: whoever ends its record decides how it ended.
     try:
         ended = await until(
@@ -163,6 +183,24 @@ async def result(
     except NotSettled as error:
         raise WorkflowGone(request_id) from error
     return result_of(ended)
+
+
+async def _failure_of(outside: Outside, request_id: str) -> MutatorError | None:
+    """Answer why the workflow failed: what it was started with could not become a request."""
+    handle = outside.handle(request_id)
+    try:
+        described = await handle.describe()
+        if described.status is WorkflowExecutionStatus.FAILED:
+            await handle.result()
+    except TemporalError as error:
+        return _said(outside, error, request_id)
+    return None
+
+
+def _said(outside: Outside, error: BaseException, request_id: str) -> MutatorError:
+    return in_words(
+        error, address=address_of(outside.client), request_id=request_id, waited=QUERY_WITHIN
+    )
 
 
 async def known(outside: Outside, request_id: str) -> MutationRequest | None:

@@ -9,6 +9,7 @@ from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
     WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
 )
 from temporalio.exceptions import (
     ApplicationError,
@@ -33,6 +34,9 @@ from .errors import (
 
 UNREACHABLE = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED})
 LATE = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+LEFT_BEHIND = "AcceptedUpdateCompletedWorkflow"
+"""What the server says of an update whose workflow was stopped before it could answer."""
+
 NO_WORKER = "no poller seen"
 
 _HINTS: Mapping[RPCStatusCode, str] = {
@@ -93,7 +97,10 @@ def in_words(
 
 
 def is_missing(error: BaseException) -> bool:
-    """Answer whether the server says that there is no such open workflow."""
+    """Answer whether the server says that there is no such open workflow, or no longer."""
+    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
+    if isinstance(cause, ApplicationError) and cause.type == LEFT_BEHIND:
+        return True
     return (
         isinstance(error, RPCError)
         and error.status is RPCStatusCode.NOT_FOUND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from core.governance.request import MutationRequest, Status
 from core.requirements import Strategy
 from wire import words
 
-from ..errors import RequestNotExecuted, RequestRejected
+from ..errors import NotSettled, RequestNotExecuted, RequestRejected
 from ..wish import start_of
 from . import show
 from .call import Call, command, jsonable
@@ -39,6 +40,9 @@ Reason = Annotated[str, typer.Option("--reason", help="Why.")]
 StrategyOption = Annotated[
     Strategy | None, typer.Option("--strategy", help="What happens when the state moves.")
 ]
+
+EXECUTED_WITHIN = 3.0
+"""Seconds that are waited, unasked, for a request that needs no approval."""
 
 
 def register(app: typer.Typer) -> None:
@@ -124,15 +128,14 @@ async def submit(
     longest = duration_of(within).total_seconds() if within else None
     mutator = await call.mutator()
     submitted = await mutator.submit(wish, credential=call.credential)
-    request = await mutator.assessed(submitted.request_id)
-    if wait and not request.status.is_terminal:
-        await mutator.result(submitted.request_id, within=longest)
-    request = await _settled(mutator, submitted.request_id, request)
+    request = await _underway(mutator, await mutator.assessed(submitted.request_id))
     _raise_if_invalid(request)
-    call.say(
-        show.request_view(request),
-        {"joined": submitted.joined, **dict(_fields(request))},
-    )
+    if wait and not request.status.is_terminal:
+        if not call.as_json:
+            call.say(show.request_view(request))
+        await mutator.result(submitted.request_id, within=longest)
+        request = await mutator.get(submitted.request_id)
+    call.say(show.request_view(request), {"joined": submitted.joined, **_fields(request)})
     if request.status.is_terminal and request.status is not Status.EXECUTED:
         raise RequestNotExecuted(
             f"Request {request.request_id} did not execute. {words.headline(request)}",
@@ -141,9 +144,13 @@ async def submit(
         )
 
 
-async def _settled(mutator: Mutator, request_id: str, request: MutationRequest) -> MutationRequest:
-    """Answer the request a moment later: one that was approved at once has executed by then."""
-    return request if request.status.is_terminal else await mutator.get(request_id)
+async def _underway(mutator: Mutator, request: MutationRequest) -> MutationRequest:
+    """Answer the request a moment later where it was approved at once: it is being executed."""
+    if request.status is not Status.APPROVED:
+        return request
+    with suppress(NotSettled):
+        await mutator.result(request.request_id, within=EXECUTED_WITHIN)
+    return await mutator.get(request.request_id)
 
 
 def _fields(request: MutationRequest) -> dict[str, Any]:

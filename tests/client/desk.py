@@ -1,4 +1,4 @@
-"""The command line as a process of its own, in a folder of its own."""
+"""The command line, typed in a folder of its own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from client.cli import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,23 +43,42 @@ class Desk:
     folder: Path
     address: str
 
+    def write(self, name: str, value: object) -> str:
+        """Write a JSON file and answer its path."""
+        path = self.folder / name
+        path.write_text(json.dumps(value))
+        return str(path)
+
     async def run(self, *arguments: str, **environment: str) -> Ended:
-        """Type a command and wait for its end."""
-        process = await self.start(*arguments, **environment)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        return Ended(process.returncode or 0, out.decode(), err.decode())
+        """Type a command and wait for its end; in this process, to save starting another."""
+        return await asyncio.to_thread(self._run, arguments, environment)
+
+    def _run(self, arguments: tuple[str, ...], environment: dict[str, str]) -> Ended:
+        ours = {"MUTATOR_STORE_URL": f"sqlite:///{self.folder / 'mutator.db'}"}
+        kept = dict(os.environ)
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            try:
+                os.environ.clear()
+                os.environ.update(self._environment() | ours | environment)
+                code = run(arguments)
+            finally:
+                os.environ.clear()
+                os.environ.update(kept)
+        return Ended(code, out.getvalue(), err.getvalue())
 
     async def start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
-        """Type a command."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TEMPORAL_", "MUTATOR_"))}
-        ours = {"PYTHONPATH": str(ROOT), "TEMPORAL_ADDRESS": self.address, "COLUMNS": "100"}
+        """Type a command in a process of its own."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
             "from client.cli import main; main()",
             *arguments,
             cwd=self.folder,
-            env={**kept, **ours, **environment},
+            env=self._environment() | environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TEMPORAL_", "MUTATOR_"))}
+        return kept | {"PYTHONPATH": str(ROOT), "TEMPORAL_ADDRESS": self.address}

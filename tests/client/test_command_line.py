@@ -18,7 +18,7 @@ from client.errors import (
     ServerUnavailable,
     WorkerUnavailable,
 )
-from core.errors import RequestClosed, StoreUnavailable, UnknownRequest
+from core.errors import MutatorError, RequestClosed, StoreUnavailable, UnknownRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "127.0.0.1:1"
@@ -61,7 +61,9 @@ def mutator(*arguments: str, folder: Path, **environment: str) -> subprocess.Com
         ("decide", ExitCode.USAGE, "decide"),
     ],
 )
-def test_bad_input_is_one_sentence_on_standard_error(tmp_path, arguments, code, named):
+def test_bad_input_is_one_sentence_on_standard_error(
+    tmp_path: Path, arguments: str, code: ExitCode, named: str
+) -> None:
     plain = mutator(*arguments.split(), folder=tmp_path)
     in_json = mutator(*arguments.split(), "--json", folder=tmp_path)
 
@@ -75,7 +77,7 @@ def test_bad_input_is_one_sentence_on_standard_error(tmp_path, arguments, code, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_settings_that_cannot_be_read_are_named(tmp_path):
+def test_settings_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("[")
 
     ended = mutator("show", "req-1", folder=tmp_path, TEMPORAL_CONFIG_FILE="broken.toml")
@@ -85,7 +87,7 @@ def test_settings_that_cannot_be_read_are_named(tmp_path):
     assert "TEMPORAL_" in ended.stderr
 
 
-def test_help_names_every_command(tmp_path):
+def test_help_names_every_command(tmp_path: Path) -> None:
     ended = mutator("--help", folder=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (ExitCode.DONE, "")
@@ -106,10 +108,10 @@ def test_help_names_every_command(tmp_path):
         (NotSettled("req-1", 30), ExitCode.NOT_SETTLED),
     ],
 )
-def test_each_kind_of_error_has_its_exit_code(error, code):
+def test_each_kind_of_error_has_its_exit_code(error: MutatorError, code: ExitCode) -> None:
     assert code_of(error) == code
 
 
-def test_what_others_wrote_cannot_steer_the_terminal():
+def test_what_others_wrote_cannot_steer_the_terminal() -> None:
     assert printable("a\x1b[2Jb\r\nc\u202ed") == "a\ufffd[2Jb\ufffd\nc\ufffdd"
     assert sentence_of("X", "one\ntwo", as_json=False) == "mutator: one two"

@@ -15,17 +15,21 @@ def state() -> str:
     return f"box/{uuid.uuid4().hex[:12]}"
 
 
+def two(desk: Desk) -> str:
+    """Write the part of a payload that makes two approvers needed, and answer where."""
+    return desk.write("two.json", {"metadata": NEEDS_TWO, "actor_id": "eve"})
+
+
 async def waiting(desk: Desk, state_id: str, *arguments: str) -> str:
     """Submit a request that waits for two approvers, and answer its id."""
-    (desk.folder / "two.json").write_text(json.dumps({"metadata": NEEDS_TWO, "actor_id": "eve"}))
     submitted = await desk.run(
-        "submit", state_id, "Put", "key=x", "value=7", "--file", "two.json", "--json", *arguments
+        *("submit", state_id, "Put", "key=x", "value=7", "--file", two(desk), "--json"), *arguments
     )
     assert (submitted.code, submitted.err) == (ExitCode.DONE, "")
     return str(submitted.value["request_id"])
 
 
-async def test_a_change_that_needs_nothing_is_submitted_and_waited_for(desk: Desk):
+async def test_a_change_that_needs_nothing_is_submitted_and_waited_for(desk: Desk) -> None:
     state_id = state()
 
     done = await desk.run(
@@ -43,7 +47,7 @@ async def test_a_change_that_needs_nothing_is_submitted_and_waited_for(desk: Des
     assert [entry["version"] for entry in in_json.value] == [1]
 
 
-async def test_people_decide_from_the_command_line(desk: Desk):
+async def test_people_decide_from_the_command_line(desk: Desk) -> None:
     state_id = state()
     request_id = await waiting(desk, state_id)
 
@@ -68,7 +72,7 @@ async def test_people_decide_from_the_command_line(desk: Desk):
     assert (done.value["status"], done.value["resulting_version"]) == ("Executed", 1)
 
 
-async def test_a_rejected_and_a_canceled_request_say_how_they_ended(desk: Desk):
+async def test_a_rejected_and_a_canceled_request_say_how_they_ended(desk: Desk) -> None:
     rejected, canceled = await waiting(desk, state()), await waiting(desk, state())
 
     no = await desk.run("reject", rejected, "--as", "ben", "--reason", "not today")
@@ -84,13 +88,11 @@ async def test_a_rejected_and_a_canceled_request_say_how_they_ended(desk: Desk):
     assert rejected in {r["request_id"] for r in listed.value}
 
 
-async def test_a_preview_shows_what_would_be_and_makes_nothing(desk: Desk):
+async def test_a_preview_shows_what_would_be_and_makes_nothing(desk: Desk) -> None:
     state_id = state()
-    (desk.folder / "metadata.json").write_text(json.dumps({"metadata": NEEDS_TWO}))
-
     shown = await desk.run(
         *("preview", state_id, "Put", "--param", '{"key": "x", "value": 7}'),
-        *("--file", "metadata.json", "--as", "eve"),
+        *("--file", two(desk), "--as", "eve"),
     )
     history = await desk.run("history", state_id)
 
@@ -100,7 +102,7 @@ async def test_a_preview_shows_what_would_be_and_makes_nothing(desk: Desk):
     assert (history.code, history.out) == (ExitCode.REFUSED, "")
 
 
-async def test_watching_prints_each_change_until_the_end(desk: Desk):
+async def test_watching_prints_each_change_until_the_end(desk: Desk) -> None:
     request_id = await waiting(desk, state())
     watching = await desk.start("watch", request_id, "--json", "--every", "0.1")
     assert watching.stdout is not None
@@ -115,7 +117,7 @@ async def test_watching_prints_each_change_until_the_end(desk: Desk):
     assert (statuses[0], statuses[-1]) == ("Pending", "Executed")
 
 
-async def test_a_moved_state_is_shown_and_refreshed(desk: Desk):
+async def test_a_moved_state_is_shown_and_refreshed(desk: Desk) -> None:
     state_id = state()
     request_id = await waiting(desk, state_id)
     await desk.run("submit", state_id, "Put", "key=x", "value=1", "--as", "ana", "--wait")
@@ -129,7 +131,7 @@ async def test_a_moved_state_is_shown_and_refreshed(desk: Desk):
     assert "/numbers/x: 1 -> 7" in after.out
 
 
-async def test_a_renewal_shows_the_difference_since_each_grant(desk: Desk):
+async def test_a_renewal_shows_the_difference_since_each_grant(desk: Desk) -> None:
     state_id = state()
     request_id = await waiting(desk, state_id)
     await desk.run("approve", request_id, "--as", "ben")
@@ -143,16 +145,16 @@ async def test_a_renewal_shows_the_difference_since_each_grant(desk: Desk):
     assert "+ /numbers/x: 1 -> 7" in shown.out
 
 
-async def test_a_repeated_submission_joins_and_another_is_refused(desk: Desk):
+async def test_a_repeated_submission_joins_and_another_is_refused(desk: Desk) -> None:
     state_id, mine = state(), f"mine-{uuid.uuid4().hex}"
     await waiting(desk, state_id, "--request-id", mine)
 
     joined = await desk.run(
-        *("submit", state_id, "Put", "key=x", "value=7", "--file", "two.json", "--json"),
+        *("submit", state_id, "Put", "key=x", "value=7", "--file", two(desk), "--json"),
         *("--request-id", mine),
     )
     other = await desk.run(
-        *("submit", state_id, "Put", "key=x", "value=8", "--file", "two.json", "--json"),
+        *("submit", state_id, "Put", "key=x", "value=8", "--file", two(desk), "--json"),
         *("--request-id", mine),
     )
 
@@ -161,7 +163,7 @@ async def test_a_repeated_submission_joins_and_another_is_refused(desk: Desk):
     assert other.error["type"] == "RequestIdReused"
 
 
-async def test_bad_input_ends_with_one_sentence_that_names_it(desk: Desk):
+async def test_bad_input_ends_with_one_sentence_that_names_it(desk: Desk) -> None:
     for arguments, code, named in (
         ("submit box/1 Divide --as ana", ExitCode.REFUSED, "Divide"),
         ("submit nobody/1 Add key=x --as ana", ExitCode.REFUSED, "nobody"),
@@ -174,7 +176,7 @@ async def test_bad_input_ends_with_one_sentence_that_names_it(desk: Desk):
         ("watch nothing", ExitCode.REFUSED, "'nothing'"),
         ("history box/never-opened", ExitCode.REFUSED, "box/never-opened"),
         ("pending --as zoe", ExitCode.REFUSED, "zoe"),
-        ("list --store sqlite:///nowhere/mutator.db", ExitCode.UNREACHABLE, "nowhere"),
+        ("list --store sqlite:////nowhere/mutator.db", ExitCode.UNREACHABLE, "nowhere"),
         ("show nothing --store mysql://x", ExitCode.UNREACHABLE, "mysql"),
     ):
         ended = await desk.run(*arguments.split(), MUTATOR_CREDENTIAL="unused")
@@ -184,11 +186,11 @@ async def test_bad_input_ends_with_one_sentence_that_names_it(desk: Desk):
         assert named in ended.err, ended.err
 
 
-async def test_a_request_that_is_denied_at_once_has_its_own_exit_code(desk: Desk):
-    (desk.folder / "denied.json").write_text(json.dumps({"metadata": {"deny": "not in winter"}}))
+async def test_a_request_that_is_denied_at_once_has_its_own_exit_code(desk: Desk) -> None:
+    denied = desk.write("denied.json", {"metadata": {"deny": "not in winter"}})
 
     ended = await desk.run(
-        *("submit", state(), "Add", "key=x", "--as", "ana", "--file", "denied.json", "--json")
+        *("submit", state(), "Add", "key=x", "--as", "ana", "--file", denied, "--json")
     )
 
     assert ended.code == ExitCode.NOT_EXECUTED
@@ -196,11 +198,9 @@ async def test_a_request_that_is_denied_at_once_has_its_own_exit_code(desk: Desk
     assert "not in winter" in ended.error["message"]
 
 
-async def test_waiting_for_an_end_can_be_bounded(desk: Desk):
-    (desk.folder / "two.json").write_text(json.dumps({"metadata": NEEDS_TWO}))
-
+async def test_waiting_for_an_end_can_be_bounded(desk: Desk) -> None:
     ended = await desk.run(
-        *("submit", state(), "Add", "key=x", "--as", "eve", "--file", "two.json"),
+        *("submit", state(), "Add", "key=x", "--as", "eve", "--file", two(desk)),
         *("--wait", "--within", "1s"),
     )
 

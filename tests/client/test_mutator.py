@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from client import asking as asking_module
+from client import reading
 from client.errors import (
     ClientError,
     NoStore,
@@ -71,7 +73,7 @@ async def waiting(mutator: Mutator, payload: dict[str, Any]) -> str:
     return request.request_id
 
 
-async def test_a_request_that_needs_nothing_executes(mutator: Mutator, world: World):
+async def test_a_request_that_needs_nothing_executes(mutator: Mutator, world: World) -> None:
     payload = wish(world, reason="why not")
 
     submitted = await mutator.submit(payload)
@@ -86,7 +88,9 @@ async def test_a_request_that_needs_nothing_executes(mutator: Mutator, world: Wo
     assert entry.subject.request_id == submitted.request_id
 
 
-async def test_the_server_shows_what_was_asked_from_the_start(mutator: Mutator, world: World):
+async def test_the_server_shows_what_was_asked_from_the_start(
+    mutator: Mutator, world: World
+) -> None:
     payload = wish(world, needs=ONE, tags=["Nightly"], reason="so that all can see")
 
     request_id = await waiting(mutator, payload)
@@ -102,13 +106,13 @@ async def test_the_server_shows_what_was_asked_from_the_start(mutator: Mutator, 
     assert found["MutationRequester"] == "eve"
 
 
-async def test_a_summary_of_wide_letters_fits_the_server(mutator: Mutator, world: World):
+async def test_a_summary_of_wide_letters_fits_the_server(mutator: Mutator, world: World) -> None:
     payload = wish(world, needs=ONE, state_id="box/" + "\u65e5" * 100)
 
     assert await waiting(mutator, payload)
 
 
-async def test_an_approval_executes_it(mutator: Mutator, world: World):
+async def test_an_approval_executes_it(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
 
     reply = await mutator.approve(request_id, actor_id="ben", reason="good")
@@ -118,7 +122,7 @@ async def test_an_approval_executes_it(mutator: Mutator, world: World):
     assert (await mutator.result(request_id)).status == "Executed"
 
 
-async def test_a_rejection_ends_it_with_what_was_said(mutator: Mutator, world: World):
+async def test_a_rejection_ends_it_with_what_was_said(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
 
     reply = await mutator.reject(request_id, actor_id="ben", reason="too early")
@@ -128,7 +132,7 @@ async def test_a_rejection_ends_it_with_what_was_said(mutator: Mutator, world: W
     assert "too early" in reply.rejection.message
 
 
-async def test_a_grant_can_be_taken_back(mutator: Mutator, world: World):
+async def test_a_grant_can_be_taken_back(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=TWO))
     await mutator.approve(request_id, actor_id="ben")
 
@@ -138,7 +142,9 @@ async def test_a_grant_can_be_taken_back(mutator: Mutator, world: World):
     assert [(r.have, r.needed) for r in blocked.reasons] == [(0, 2)]
 
 
-async def test_a_cancel_is_answered_with_what_the_store_said(mutator: Mutator, world: World):
+async def test_a_cancel_is_answered_with_what_the_store_said(
+    mutator: Mutator, world: World
+) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
 
     reply = await mutator.cancel(request_id, actor_id="eve", reason="no need")
@@ -149,7 +155,7 @@ async def test_a_cancel_is_answered_with_what_the_store_said(mutator: Mutator, w
 
 async def test_g11_a_decision_that_does_not_count_is_refused_by_name(
     mutator: Mutator, world: World
-):
+) -> None:
     request_id = await waiting(mutator, wish(world, needs=TWO, actor="ana"))
     binding = (await mutator.get(request_id)).binding
 
@@ -177,7 +183,7 @@ async def test_g11_a_decision_that_does_not_count_is_refused_by_name(
 
 async def test_g11_a_decision_on_a_closed_request_is_refused_by_name(
     mutator: Mutator, without_store: Mutator, world: World
-):
+) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
     await mutator.cancel(request_id, actor_id="eve")
     await mutator.result(request_id)
@@ -191,7 +197,7 @@ async def test_g11_a_decision_on_a_closed_request_is_refused_by_name(
             await asked.refresh(request_id, actor_id="eve")
 
 
-async def test_a_decision_repeated_under_its_id_counts_once(mutator: Mutator, world: World):
+async def test_a_decision_repeated_under_its_id_counts_once(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=TWO))
     mine = world.fresh("mine")
 
@@ -206,7 +212,7 @@ async def test_a_decision_repeated_under_its_id_counts_once(mutator: Mutator, wo
     assert [d.actor_id for d in granted] == ["ben", "ana"]
 
 
-async def test_a_decision_id_stands_for_one_content(mutator: Mutator, world: World):
+async def test_a_decision_id_stands_for_one_content(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=TWO))
     await mutator.approve(request_id, actor_id="ben", decision_id="mine")
     # The server answers a repeated update by itself; the workflow sees the id in a signal.
@@ -218,7 +224,7 @@ async def test_a_decision_id_stands_for_one_content(mutator: Mutator, world: Wor
     assert [m.error for m in request.refused_messages] == [DecisionIdReused.__name__]
 
 
-async def test_g4_the_same_id_and_content_join(mutator: Mutator, world: World):
+async def test_g4_the_same_id_and_content_join(mutator: Mutator, world: World) -> None:
     payload = wish(world, needs=ONE)
     mine = world.fresh("mine")
 
@@ -232,7 +238,7 @@ async def test_g4_the_same_id_and_content_join(mutator: Mutator, world: World):
 
 async def test_the_same_id_with_other_content_is_refused(
     mutator: Mutator, without_store: Mutator, world: World
-):
+) -> None:
     payload = wish(world, needs=ONE)
     mine = world.fresh("mine")
     await mutator.submit(payload, request_id=mine)
@@ -245,7 +251,7 @@ async def test_the_same_id_with_other_content_is_refused(
 
 async def test_a_request_that_was_started_by_hand_is_joined_by_its_content(
     mutator: Mutator, world: World
-):
+) -> None:
     payload = wish(world, needs=ONE)
     handle = await world.client.start_workflow(
         "MutationRequest", payload, id=world.fresh("hand"), task_queue=world.task_queue
@@ -256,7 +262,7 @@ async def test_a_request_that_was_started_by_hand_is_joined_by_its_content(
         await mutator.submit({**payload, "reason": "another one"}, request_id=handle.id)
 
 
-async def test_what_does_not_validate_is_never_sent(mutator: Mutator, world: World):
+async def test_what_does_not_validate_is_never_sent(mutator: Mutator, world: World) -> None:
     mine = world.fresh("mine")
 
     with pytest.raises(InvalidParameters, match="state_id"):
@@ -266,7 +272,7 @@ async def test_what_does_not_validate_is_never_sent(mutator: Mutator, world: Wor
         await mutator.get(mine)
 
 
-async def test_what_is_unknown_ends_rejected_and_says_so(mutator: Mutator, world: World):
+async def test_what_is_unknown_ends_rejected_and_says_so(mutator: Mutator, world: World) -> None:
     for payload, code in (
         (wish(world, state_id="nobody/1"), "unknown_state"),
         (wish(world, state_id="box/no-such"), "unknown_state"),
@@ -280,7 +286,9 @@ async def test_what_is_unknown_ends_rejected_and_says_so(mutator: Mutator, world
         assert (result.rejection.category, result.rejection.code) == ("validation", code)
 
 
-async def test_an_unknown_request_is_named(mutator: Mutator, without_store: Mutator, world: World):
+async def test_an_unknown_request_is_named(
+    mutator: Mutator, without_store: Mutator, world: World
+) -> None:
     for asked in (mutator, without_store):
         for call in (
             asked.get("nothing"),
@@ -297,7 +305,7 @@ async def test_an_unknown_request_is_named(mutator: Mutator, without_store: Muta
                 await call
 
 
-async def test_the_inbox_is_what_waits_for_a_person(mutator: Mutator, world: World):
+async def test_the_inbox_is_what_waits_for_a_person(mutator: Mutator, world: World) -> None:
     state_id = f"box/{world.fresh('s')}"
     by_role = await waiting(mutator, wish(world, needs=TWO, state_id=state_id))
     by_group = await waiting(
@@ -320,7 +328,7 @@ async def test_the_inbox_is_what_waits_for_a_person(mutator: Mutator, world: Wor
         await mutator.pending("zoe")
 
 
-async def test_a_later_step_waits_for_nobody_yet(mutator: Mutator, world: World):
+async def test_a_later_step_waits_for_nobody_yet(mutator: Mutator, world: World) -> None:
     needs = [{"people": ["ana"]}, {"people": ["ben"], "step": 2}]
     request_id = await waiting(mutator, wish(world, needs=needs))
 
@@ -332,7 +340,7 @@ async def test_a_later_step_waits_for_nobody_yet(mutator: Mutator, world: World)
     assert (await waits("ana"), await waits("ben")) == (False, True)
 
 
-async def test_watching_tells_every_change_until_the_end(mutator: Mutator, world: World):
+async def test_watching_tells_every_change_until_the_end(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=TWO))
     seen = []
 
@@ -351,14 +359,16 @@ async def test_watching_tells_every_change_until_the_end(mutator: Mutator, world
     assert seen[-1][0] is Status.EXECUTED
 
 
-async def test_a_result_that_is_late_says_so(mutator: Mutator, world: World):
+async def test_a_result_that_is_late_says_so(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
 
     with pytest.raises(NotSettled, match=request_id):
         await mutator.result(request_id, within=0.3)
 
 
-async def test_a_stopped_workflow_is_answered_from_the_record(mutator: Mutator, world: World):
+async def test_a_stopped_workflow_is_answered_from_the_record(
+    mutator: Mutator, world: World
+) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
     await world.client.get_workflow_handle(request_id).terminate("by hand")
 
@@ -369,7 +379,9 @@ async def test_a_stopped_workflow_is_answered_from_the_record(mutator: Mutator, 
         await mutator.result(request_id, within=0.5)
 
 
-async def test_the_store_answers_what_temporal_has_forgotten(mutator: Mutator, world: World):
+async def test_the_store_answers_what_temporal_has_forgotten(
+    mutator: Mutator, world: World
+) -> None:
     payload = wish(world, needs=ONE)
     request_id = await _forgotten(mutator, world, payload)
 
@@ -395,7 +407,7 @@ async def _forgotten(mutator: Mutator, world: World, payload: dict[str, Any]) ->
     return record.request_id
 
 
-async def test_a_preview_makes_no_request(mutator: Mutator, world: World):
+async def test_a_preview_makes_no_request(mutator: Mutator, world: World) -> None:
     payload = wish(world, needs=TWO, mutation=Put(key="x", value=3))
 
     preview = await mutator.preview(payload)
@@ -408,7 +420,7 @@ async def test_a_preview_makes_no_request(mutator: Mutator, world: World):
     assert await mutator.list(RequestFilter(state_id=payload["state_id"])) in ((), [])
 
 
-async def test_a_preview_says_why_it_would_be_rejected(mutator: Mutator, world: World):
+async def test_a_preview_says_why_it_would_be_rejected(mutator: Mutator, world: World) -> None:
     unknown = await mutator.preview(wish(world, state_id="nobody/1"))
     unfillable = await mutator.preview(
         wish(world, needs=[{"roles": ["nobody-holds-this"], "needed": 1}])
@@ -420,7 +432,7 @@ async def test_a_preview_says_why_it_would_be_rejected(mutator: Mutator, world: 
     assert unfillable.rejection.code == "no_approver"
 
 
-async def test_a_moved_state_is_shown_and_refreshed(mutator: Mutator, world: World):
+async def test_a_moved_state_is_shown_and_refreshed(mutator: Mutator, world: World) -> None:
     state_id = f"box/{world.fresh('s')}"
     request_id = await waiting(mutator, wish(world, needs=ONE, state_id=state_id))
     assert await mutator.moved_to(await mutator.get(request_id)) is None
@@ -442,7 +454,7 @@ async def test_a_moved_state_is_shown_and_refreshed(mutator: Mutator, world: Wor
 
 async def test_lists_and_histories_are_read_from_the_store(
     mutator: Mutator, without_store: Mutator, world: World
-):
+) -> None:
     state_id = f"box/{world.fresh('s')}"
     ids = []
     for _ in range(3):
@@ -466,7 +478,61 @@ async def test_lists_and_histories_are_read_from_the_store(
             await call
 
 
-async def test_without_a_worker_the_caller_is_told_in_time(world: World):
+async def test_a_forgotten_id_is_refused_by_the_worker_where_the_client_has_no_store(
+    mutator: Mutator, without_store: Mutator, world: World
+) -> None:
+    payload = wish(world, needs=ONE)
+    known = await mutator.get(await waiting(mutator, payload))
+    forgotten = known.model_copy(update={"request_id": world.fresh("forgotten")})
+    world.store.note(forgotten, fence=1)
+    other = {**payload, "reason": "another"}
+
+    assert not (await without_store.submit(other, request_id=forgotten.request_id)).joined
+    with pytest.raises(RequestIdReused):
+        await without_store.assessed(forgotten.request_id)
+    with pytest.raises(RequestIdReused):
+        await without_store.result(forgotten.request_id)
+    assert world.store.request(forgotten.request_id) == forgotten
+
+
+async def test_a_start_by_hand_that_cannot_be_read_is_answered_by_name(
+    mutator: Mutator, world: World
+) -> None:
+    handle = await world.client.start_workflow(
+        "MutationRequest", {"state_id": 1}, id=world.fresh("hand"), task_queue=world.task_queue
+    )
+
+    for call in (mutator.result(handle.id), mutator.get(handle.id), mutator.assessed(handle.id)):
+        with pytest.raises(InvalidParameters, match="state_id"):
+            await call
+
+
+async def test_a_workflow_stopped_while_it_decides_is_answered_by_name(
+    mutator: Mutator, world: World
+) -> None:
+    request_id = await waiting(mutator, wish(world, needs=ONE))
+    slow = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold() -> None:
+        asyncio.run_coroutine_threadsafe(slow.wait(), loop).result(30)
+
+    world.hooks.hooks["view.before"] = hold
+    asking = asyncio.create_task(mutator.approve(request_id, actor_id="ben"))
+    await asyncio.sleep(0.5)
+    await world.client.get_workflow_handle(request_id).terminate("by hand")
+    try:
+        with pytest.raises(WorkflowGone):
+            await asking
+    finally:
+        slow.set()
+
+
+async def test_without_a_worker_the_caller_is_told_in_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "QUERY_WITHIN", 1.0)
+    monkeypatch.setattr(asking_module, "TAKEN_WITHIN", 1.0)
     deserted = Mutator(world.client, world.store, task_queue=world.fresh("nobody"))
     request_id = (await deserted.submit(wish(world))).request_id
 
@@ -479,7 +545,9 @@ async def test_without_a_worker_the_caller_is_told_in_time(world: World):
     await world.client.get_workflow_handle(request_id).terminate()
 
 
-async def test_a_reply_that_is_not_settled_is_asked_for_again(mutator: Mutator, world: World):
+async def test_a_reply_that_is_not_settled_is_asked_for_again(
+    mutator: Mutator, world: World
+) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
     slow = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -498,7 +566,9 @@ async def test_a_reply_that_is_not_settled_is_asked_for_again(mutator: Mutator, 
     assert reply.status == "Executed"
 
 
-async def test_a_reply_that_is_never_settled_is_answered_as_it_is(mutator: Mutator, world: World):
+async def test_a_reply_that_is_never_settled_is_answered_as_it_is(
+    mutator: Mutator, world: World
+) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE))
     slow = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -516,7 +586,7 @@ async def test_a_reply_that_is_never_settled_is_answered_as_it_is(mutator: Mutat
     assert (await mutator.result(request_id, within=20)).status == "Executed"
 
 
-async def test_cancelling_the_caller_is_no_timeout(mutator: Mutator, world: World):
+async def test_cancelling_the_caller_is_no_timeout(mutator: Mutator, world: World) -> None:
     deserted = Mutator(world.client, world.store, task_queue=world.fresh("nobody"))
     request_id = (await deserted.submit(wish(world))).request_id
     asking = asyncio.create_task(
@@ -531,7 +601,7 @@ async def test_cancelling_the_caller_is_no_timeout(mutator: Mutator, world: Worl
     await world.client.get_workflow_handle(request_id).terminate()
 
 
-async def test_a_deadline_that_passed_closes_the_request(mutator: Mutator, world: World):
+async def test_a_deadline_that_passed_closes_the_request(mutator: Mutator, world: World) -> None:
     request_id = await waiting(mutator, wish(world, needs=ONE, expires_in="PT1H"))
 
     await world.skip(world.client.get_workflow_handle(request_id), timedelta(hours=2))
@@ -541,5 +611,5 @@ async def test_a_deadline_that_passed_closes_the_request(mutator: Mutator, world
         await mutator.approve(request_id, actor_id="ben")
 
 
-def test_the_task_queue_is_the_wires_unless_said_otherwise(world: World):
+def test_the_task_queue_is_the_wires_unless_said_otherwise(world: World) -> None:
     assert Mutator(world.client)._outside.task_queue == TASK_QUEUE

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from temporalio.client import (
     ActivityFailureError,
@@ -31,15 +34,17 @@ def rpc(status: RPCStatusCode, message: str = "said so") -> RPCError:
     return RPCError(message, status, b"")
 
 
-def words(error: BaseException, **more) -> MutatorError:
+def words(error: BaseException, **more: Any) -> MutatorError:
     return in_words(error, address="somewhere:7233", **more)
 
 
 @pytest.mark.parametrize("name", sorted(BY_TYPE))
 @pytest.mark.parametrize(
-    "wrapped", [WorkflowUpdateFailedError, lambda e: WorkflowFailureError(cause=e)]
+    "wrapped", [WorkflowUpdateFailedError, lambda cause: WorkflowFailureError(cause=cause)]
 )
-def test_every_domain_error_comes_back_as_its_class(name, wrapped):
+def test_every_domain_error_comes_back_as_its_class(
+    name: str, wrapped: Callable[[BaseException], BaseException]
+) -> None:
     crossing = ApplicationError("One sentence.", {"request_id": "req-1"}, type=name)
 
     error = words(wrapped(crossing))
@@ -50,7 +55,7 @@ def test_every_domain_error_comes_back_as_its_class(name, wrapped):
 
 
 @pytest.mark.parametrize("details", [(), (None,), ("text",), ({"message": "x", "status": "y"},)])
-def test_details_that_are_no_ids_do_no_harm(details):
+def test_details_that_are_no_ids_do_no_harm(details: tuple[object, ...]) -> None:
     error = words(ApplicationError("Closed.", *details, type="RequestClosed"))
 
     assert isinstance(error, RequestClosed)
@@ -86,7 +91,9 @@ def test_details_that_are_no_ids_do_no_harm(details):
         ),
     ],
 )
-def test_everything_else_is_an_error_of_asking(error, expected):
+def test_everything_else_is_an_error_of_asking(
+    error: BaseException, expected: type[MutatorError]
+) -> None:
     said = words(error, request_id="req-1", waited=5.0)
 
     assert type(said) is expected
@@ -95,7 +102,7 @@ def test_everything_else_is_an_error_of_asking(error, expected):
     assert "\n" not in str(said)
 
 
-def test_an_activity_that_ran_out_of_time_says_what_its_last_attempt_said():
+def test_an_activity_that_ran_out_of_time_says_what_its_last_attempt_said() -> None:
     late = TemporalTimeoutError(
         "late", type=TimeoutType.SCHEDULE_TO_CLOSE, last_heartbeat_details=[]
     )
@@ -104,6 +111,6 @@ def test_an_activity_that_ran_out_of_time_says_what_its_last_attempt_said():
     assert isinstance(words(ActivityFailureError(cause=late)), StoreUnavailable)
 
 
-def test_a_namespace_not_found_is_no_missing_request():
+def test_a_namespace_not_found_is_no_missing_request() -> None:
     assert is_missing(rpc(RPCStatusCode.NOT_FOUND, "workflow execution already completed"))
     assert not is_missing(rpc(RPCStatusCode.NOT_FOUND, "Namespace x is not found."))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from client.wish import payload_of, start_of
@@ -11,23 +13,23 @@ from tests.support.box import Add
 from wire.messages import MAX_START
 
 
-def payload(**more):
+def payload(**more: Any) -> dict[str, Any]:
     return payload_of("box/1", Add(key="a", amount=2), actor_id="ana", **more)
 
 
-def test_a_mutation_at_hand_is_written_by_its_name_version_and_parameters():
+def test_a_mutation_at_hand_is_written_by_its_name_version_and_parameters() -> None:
     assert payload()["mutations"] == [
         {"type": "Add", "schema_version": 1, "parameters": {"key": "a", "amount": 2}}
     ]
 
 
-def test_an_id_is_made_once_and_is_the_payloads_own():
+def test_an_id_is_made_once_and_is_the_payloads_own() -> None:
     assert start_of(payload()).request_id != start_of(payload()).request_id
     assert start_of(payload(request_id="mine")).request_id == "mine"
     assert start_of(payload(), request_id="mine").request_id == "mine"
 
 
-def test_the_same_wish_has_one_digest_however_it_was_written():
+def test_the_same_wish_has_one_digest_however_it_was_written() -> None:
     as_value = Wish(
         state_id="box/1",
         mutations=(
@@ -58,11 +60,11 @@ def test_the_same_wish_has_one_digest_however_it_was_written():
         ({"request_id": "x" * 201}, "200"),
     ],
 )
-def test_what_does_not_validate_names_its_field(change, named):
+def test_what_does_not_validate_names_its_field(change: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidParameters, match=named):
         start_of({**payload(), **change})
 
 
-def test_an_oversized_wish_is_refused():
+def test_an_oversized_wish_is_refused() -> None:
     with pytest.raises(TooLarge):
         start_of(payload(metadata={"text": "x" * MAX_START}))
