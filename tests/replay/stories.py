@@ -1,0 +1,160 @@
+"""The stories whose histories are kept: how each comes about on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from tests.support.world import Handle, World
+
+ONE = [{"roles": ["approver"], "needed": 1}]
+TWO = [{"roles": ["approver"], "needed": 2}]
+
+Story = Callable[[World], Awaitable[Handle]]
+
+
+async def executed_at_once(world: World) -> Handle:
+    """It demands nothing."""
+    handle = await world.start("Add")
+    assert (await world.result(handle)).status == "Executed"
+    return handle
+
+
+async def executed(world: World) -> Handle:
+    """Two approve, one by signal and one by update; side effects are left to dispatch."""
+    handle = await world.start("Put", needs=TWO)
+    await world.pending(handle)
+    await handle.signal("approve", {"decision_id": "d-1", "actor_id": "ben"})
+    await world.until(handle, lambda request: request.answers)
+    assert (await world.decide(handle, "cleo")).status == "Executed"
+    await world.result(handle)
+    return handle
+
+
+async def rejected(world: World) -> Handle:
+    """The requester's own approval and a stranger's do not count; then somebody refuses."""
+    handle = await world.start("Add", needs=ONE)
+    await world.pending(handle)
+    await handle.signal("approve", {"decision_id": "d-1", "actor_id": "ana"})
+    await handle.signal("approve", {"decision_id": "d-2", "actor_id": "eve"})
+    await handle.signal("sing", "a song")
+    await world.until(handle, lambda request: request.refused_count == 3)
+    await world.decide(handle, "ben", "reject", reason="no need")
+    assert (await world.result(handle)).status == "Rejected"
+    return handle
+
+
+async def rejected_as_stale(world: World) -> Handle:
+    """The state moved, and the requester wanted it so."""
+    handle = await _drifted(world, "other", strategy="reject_stale")
+    assert (await world.decide(handle, "cleo")).status == "Rejected"
+    await world.result(handle)
+    return handle
+
+
+async def stale_renewed(world: World) -> Handle:
+    """The state moved under the effect: the approvals are asked again, and given."""
+    handle = await _drifted(world, "x")
+    assert (await world.decide(handle, "cleo")).status == "Pending"
+    await world.decide(handle, "ben")
+    assert (await world.decide(handle, "cleo")).status == "Executed"
+    await world.result(handle)
+    return handle
+
+
+async def survived(world: World) -> Handle:
+    """The state moved elsewhere: the approvals survive."""
+    handle = await _drifted(world, "other")
+    assert (await world.decide(handle, "cleo")).status == "Executed"
+    await world.result(handle)
+    return handle
+
+
+async def expired(world: World) -> Handle:
+    """One of two granted, then nobody came."""
+    handle = await world.start("Add", needs=TWO)
+    await world.pending(handle)
+    await world.decide(handle, "ben")
+    await world.skip(handle, timedelta(days=14, seconds=1))
+    assert (await world.result(handle)).status == "Expired"
+    return handle
+
+
+async def canceled(world: World) -> Handle:
+    """The requester changes their mind."""
+    handle = await world.start("Add", needs=ONE)
+    await world.pending(handle)
+    await handle.execute_update("cancel_request", {"decision_id": "d-1", "actor_id": "ana"})
+    assert (await world.result(handle)).status == "Canceled"
+    return handle
+
+
+async def canceled_in_temporal(world: World) -> Handle:
+    """An operator uses Temporal's own cancellation."""
+    handle = await world.start("Add", needs=ONE)
+    await world.pending(handle)
+    await handle.cancel()
+    assert (await world.result(handle)).status == "Canceled"
+    return handle
+
+
+async def conflict(world: World) -> Handle:
+    """Somebody commits on the same number between resolution and commit: execute finds it out."""
+    state = f"box/{world.fresh('s')}"
+    handle = await world.start("Add", state_id=state, needs=ONE)
+    await world.pending(handle)
+    reached, release, first = threading.Event(), threading.Event(), iter([True])
+
+    def wait() -> None:
+        if next(first, False):
+            reached.set()
+            assert release.wait(20)
+
+    world.hooks.hooks["end.before"] = wait
+    await handle.signal("approve", {"decision_id": "d-1", "actor_id": "ben"})
+    assert await asyncio.to_thread(reached.wait, 20)
+    await world.result(await world.start("Add", state_id=state))
+    release.set()
+    await world.until(handle, lambda request: request.round == 2)
+    assert (await world.decide(handle, "ben")).status == "Executed"
+    await world.result(handle)
+    return handle
+
+
+async def still_waiting(world: World) -> Handle:
+    """One of two granted."""
+    handle = await world.start("Add", needs=TWO)
+    await world.pending(handle)
+    assert (await world.decide(handle, "ben")).status == "Pending"
+    return handle
+
+
+async def _drifted(world: World, key: str, **more: Any) -> Handle:
+    """One of two granted; then another request changes a number of the same box."""
+    state = f"box/{world.fresh('s')}"
+    handle = await world.start("Add", state_id=state, needs=TWO, **more)
+    await world.pending(handle)
+    await world.decide(handle, "ben")
+    await world.result(await world.start("Add", state_id=state, parameters={"key": key}))
+    return handle
+
+
+STORIES: Final[dict[str, Story]] = {
+    story.__name__: story
+    for story in (
+        executed_at_once,
+        executed,
+        rejected,
+        rejected_as_stale,
+        stale_renewed,
+        survived,
+        expired,
+        canceled,
+        canceled_in_temporal,
+        conflict,
+        still_waiting,
+    )
+}

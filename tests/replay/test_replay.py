@@ -1,0 +1,106 @@
+"""Requests wait for weeks: a changed workflow must replay what older ones have done."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from client.plugin import client_plugin
+from tests.replay.changed import NotesBeforeItAssesses
+from tests.replay.record import HISTORIES, main, path_of
+from tests.replay.stories import STORIES
+from wire.names import WORKFLOW_TYPE, Activity
+from workflows import ALL_WORKFLOWS, MutationRequestWorkflow
+from workflows.sandbox import sandboxed
+
+ASKED = {value for name, value in vars(Activity).items() if name.isupper()}
+
+
+def replayer(workflows: Sequence[type] = ALL_WORKFLOWS) -> Replayer:
+    return Replayer(workflows=workflows, plugins=[client_plugin()], workflow_runner=sandboxed())
+
+
+def kept() -> list[str]:
+    return sorted(path.stem for path in HISTORIES.glob("*.json"))
+
+
+def history(name: str) -> WorkflowHistory:
+    found = json.loads(path_of(name).read_text("utf-8"))
+    return WorkflowHistory.from_json(found["workflow_id"], found["history"])
+
+
+@pytest.mark.parametrize("name", kept())
+async def test_a_kept_history_replays(name: str) -> None:
+    await replayer().replay_workflow(history(name))
+
+
+def test_every_story_has_a_history_and_every_history_a_story() -> None:
+    assert kept() == sorted(STORIES)
+
+
+def test_the_histories_are_the_ways_a_request_can_go() -> None:
+    demanded = {
+        "executed",
+        "rejected",
+        "stale_renewed",
+        "survived",
+        "expired",
+        "canceled",
+        "conflict",
+        "still_waiting",
+    }
+
+    assert demanded <= set(STORIES)
+
+
+async def test_an_activity_asked_for_in_another_order_does_not_replay() -> None:
+    changed = replayer([NotesBeforeItAssesses])
+    unchanged = replayer([MutationRequestWorkflow])
+
+    await unchanged.replay_workflow(history("executed"))
+    with pytest.raises(NondeterminismError):
+        await changed.replay_workflow(history("executed"))
+
+
+@pytest.mark.parametrize("name", kept())
+def test_a_kept_history_is_of_a_request_and_of_activities_that_still_exist(name: str) -> None:
+    events = history(name).events
+    scheduled = {
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    }
+
+    started = events[0].workflow_execution_started_event_attributes
+    assert started.workflow_type.name == WORKFLOW_TYPE
+    assert scheduled <= ASKED
+    assert Activity.ASSESS_REQUEST in scheduled
+
+
+@pytest.mark.parametrize("name", kept())
+def test_a_kept_history_names_no_machine(name: str) -> None:
+    text = path_of(name).read_text("utf-8")
+
+    assert not re.search(r"\d+@", text)
+    assert socket.gethostname() not in text
+    assert str(Path(__file__).parents[2]) not in text
+
+
+def test_a_history_that_is_kept_is_never_recorded_over_in_silence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = path_of("executed").read_bytes()
+
+    with pytest.raises(SystemExit):
+        main(["executed"])
+
+    assert "recorded already: executed" in capsys.readouterr().err
+    assert path_of("executed").read_bytes() == before
