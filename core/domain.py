@@ -19,8 +19,8 @@ from .options import DEFAULT, Options
 from .policy import Policy, check_names
 from .requirements import Strategy
 
-NAME = re.compile(r"^[a-z][a-z0-9_.-]{0,63}$")
-STATE_ID = re.compile(r"^[a-z][a-z0-9_.-]{0,63}/[^\s/][^\s]{0,134}$")
+NAME = re.compile(r"^[a-z][a-z0-9_.-]{0,63}\Z")
+STATE_ID = re.compile(r"^[a-z][a-z0-9_.-]{0,63}/[^\s/][^\s]{0,134}\Z")
 
 DEFAULT_EXPIRY = timedelta(days=14)
 
@@ -148,10 +148,16 @@ class Domain(Generic[S]):
         except ValidationError as error:
             message = f"The parameters of {name} do not validate: {problems(error)}."
             raise InvalidParameters(message, mutation_type=name) from error
+        except Exception as error:
+            message = f"The parameters of {name} cannot be read: {type(error).__name__}: {error}."
+            raise InvalidParameters(message, mutation_type=name) from error
 
     def read_record(self, record: MutationRecord) -> Mutation[S]:
-        """Make a mutation of its stored record; see `read_mutation`."""
-        return self.read_mutation(record.type, record.parameters, record.schema_version)
+        """Make a mutation of its stored record; see `read_mutation`.
+
+        Version 0 stands in a wish that names none, until it is assessed: then the newest is meant.
+        """
+        return self.read_mutation(record.type, record.parameters, record.schema_version or None)
 
     def read_state(self, document: JsonValue, schema_version: int) -> S:
         """Make a state of its stored document, lifting older forms.

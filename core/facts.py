@@ -18,7 +18,7 @@ class Facts(Mapping[str, Any]):
     `facts["fulfilled"]`, the ids of the requirements that have been met (a frozenset of strings).
     """
 
-    __slots__ = ("_values", "at", "fulfilled")
+    __slots__ = ("_recorded", "_values", "at", "fulfilled")
 
     def __init__(
         self,
@@ -26,10 +26,19 @@ class Facts(Mapping[str, Any]):
         fulfilled: Iterable[str] = (),
         values: Mapping[str, JsonValue] | None = None,
     ) -> None:
-        """Take the time of the evaluation, what is fulfilled, and what was looked up outside."""
+        """Take the time of the evaluation, what is fulfilled, and what was looked up outside.
+
+        Raises:
+            InvalidValue: A value that no record could hold.
+        """
         self.at = at
         self.fulfilled = frozenset(fulfilled)
         self._values: dict[str, Any] = {**(values or {}), "at": at, "fulfilled": self.fulfilled}
+        written = jsonable(
+            {**self._values, "at": at.isoformat(), "fulfilled": sorted(self.fulfilled)}
+        )
+        assert isinstance(written, dict)  # noqa: S101 - a mapping stays one; this tells the type checker
+        self._recorded = written
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -42,12 +51,4 @@ class Facts(Mapping[str, Any]):
 
     def recorded(self) -> dict[str, JsonValue]:
         """Answer the facts as they stand in the record of an evaluation."""
-        written = jsonable(
-            {
-                **self._values,
-                "at": self.at.isoformat(),
-                "fulfilled": sorted(self.fulfilled),
-            }
-        )
-        assert isinstance(written, dict)  # noqa: S101 - a mapping stays one; this tells the type checker
-        return written
+        return self._recorded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -232,7 +232,7 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def pass_by(self, seconds: float) -> Literal[True]:
+    def pass_by(self, seconds: float) -> Any:
         """Answer true, so that an expression can go on with `and`."""
         self.now += seconds
         return True
@@ -241,7 +241,7 @@ class Clock:
 class Notes(list[Any]):
     """What happened, in order."""
 
-    def take(self, what: object) -> Literal[True]:
+    def take(self, what: object) -> Any:
         """Answer true, so that an expression can go on with `and`."""
         self.append(what)
         return True

@@ -1,0 +1,195 @@
+"""What an author hands over is refused when it is written, not when it is needed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import field_validator
+
+from core import Domain, Domains
+from core.audit import MutationRecord
+from core.domain import STATE_ID, key_of
+from core.engine import record
+from core.errors import (
+    DefinitionError,
+    InvalidParameters,
+    InvalidValue,
+    UnknownDomain,
+    UnknownMutation,
+)
+from core.policy import allow, policy
+from tests.core.builders import ChoosePlan, IncreaseQuota, Quota
+
+
+class IncreaseQuotaToo(IncreaseQuota):
+    """The second form of the parameters."""
+
+    schema_version: ClassVar[int] = 2
+    type_name: ClassVar[str | None] = "IncreaseQuota"
+
+    steps: int = 1
+
+
+class Fussy(IncreaseQuota):
+    @field_validator("amount")
+    @classmethod
+    def _known(cls, amount: int) -> int:
+        return {1: 1}[amount]
+
+
+def domain(**more: Any) -> Domain[Quota]:
+    given: dict[str, Any] = {
+        "name": "quota",
+        "state": Quota,
+        "mutations": [IncreaseQuota, IncreaseQuotaToo, ChoosePlan, Fussy],
+    }
+    return Domain(**(given | more))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"name": "Quota"}, "domain name 'Quota'"),
+        ({"name": ""}, "domain name"),
+        ({"name": "quota/acme"}, "domain name"),
+        ({"name": "quota\n"}, "domain name"),
+        ({"name": "q" * 65}, "domain name"),
+        ({"mutations": []}, "no mutations"),
+        ({"mutations": [ChoosePlan, ChoosePlan]}, "ChoosePlan v1 twice"),
+        ({"policies": [policy(name="a")(allow), policy(name="a")(allow)]}, "named 'a'"),
+        ({"expires_in": timedelta(0)}, "before they begin"),
+        ({"schema_version": 3, "upgrades": {1: dict}}, "version 2 and no upgrade"),
+    ],
+)
+def test_a_domain_that_cannot_work_is_refused(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(DefinitionError, match=sentence):
+        domain(**wrong)
+
+
+def test_a_mutation_is_found_by_its_type_and_version() -> None:
+    quota = domain()
+
+    assert quota.mutation("IncreaseQuota", 1) is IncreaseQuota
+    assert quota.mutation("IncreaseQuota", 2) is IncreaseQuotaToo
+
+
+def test_without_a_version_the_newest_is_meant() -> None:
+    assert domain().mutation("IncreaseQuota") is IncreaseQuotaToo
+    wished = MutationRecord(
+        type="IncreaseQuota", schema_version=0, parameters={"amount": 1}, digest=""
+    )
+    assert isinstance(domain().read_record(wished), IncreaseQuotaToo)
+
+
+@pytest.mark.parametrize(("name", "version"), [("IncreaseQuota", 3), ("Increase", None)])
+def test_g10_an_unregistered_mutation_is_unknown_and_says_what_is_known(
+    name: str, version: int | None
+) -> None:
+    with pytest.raises(UnknownMutation, match="IncreaseQuota v1") as unknown:
+        domain().mutation(name, version)
+
+    assert unknown.value.details["mutation_type"] == name
+
+
+def test_a_mutation_is_read_back_from_its_record() -> None:
+    for mutation in (IncreaseQuota(amount=3), IncreaseQuotaToo(amount=3, steps=2)):
+        assert domain().read_record(record(mutation)) == mutation
+
+
+def test_parameters_that_do_not_validate_are_named_field_by_field() -> None:
+    with pytest.raises(InvalidParameters) as invalid:
+        domain().read_mutation("IncreaseQuota", {"amount": "many", "colour": 1}, 1)
+
+    sentence = invalid.value.message
+    assert sentence.startswith("The parameters of IncreaseQuota do not validate: ")
+    assert "amount: " in sentence
+    assert "colour: " in sentence
+    assert "many" not in sentence
+
+
+def test_a_long_list_of_problems_is_cut() -> None:
+    extra = {f"x{i}": i for i in range(9)}
+
+    with pytest.raises(InvalidParameters, match="and 4 more"):
+        domain().read_mutation("IncreaseQuota", {"amount": 1, **extra}, 1)
+
+
+def test_whatever_a_validator_raises_the_parameters_are_invalid() -> None:
+    with pytest.raises(InvalidParameters, match="KeyError"):
+        domain().read_mutation("Fussy", {"amount": 2})
+
+
+def test_a_state_is_read_and_lifted_from_older_forms() -> None:
+    lifting = domain(
+        schema_version=3,
+        upgrades={
+            1: lambda old: {"max": old["maximum"]},
+            2: lambda old: {"limit": old["max"]},
+        },
+    )
+
+    assert lifting.read_state({"maximum": 5}, 1) == Quota(limit=5)
+    assert lifting.read_state({"max": 6}, 2) == Quota(limit=6)
+    assert lifting.read_state({"limit": 7}, 3) == Quota(limit=7)
+
+
+@pytest.mark.parametrize(
+    ("document", "version", "sentence"),
+    [
+        ({"limit": "many"}, 2, "cannot be read: limit"),
+        (None, 2, "cannot be read"),
+        ([1], 1, "cannot be read"),
+        ({"limit": 1}, 3, "written in form 3"),
+        ({}, 1, "cannot be lifted: KeyError"),
+        ({"limit": 1}, 0, "cannot be lifted"),
+    ],
+)
+def test_g10_an_unreadable_state_is_refused_and_never_guessed(
+    document: Any, version: int, sentence: str
+) -> None:
+    lifting = domain(schema_version=2, upgrades={1: lambda old: {"limit": old["max"]}})
+
+    with pytest.raises(InvalidValue, match=sentence):
+        lifting.read_state(document, version)
+
+
+def test_domains_are_found_by_the_part_before_the_slash() -> None:
+    quota, plans = domain(), domain(name="plans")
+    domains = Domains([quota, plans])
+
+    assert domains.of("quota/acme") is quota
+    assert domains.of("plans/a/b") is plans
+    assert list(domains) == [plans, quota]
+    assert key_of("plans/a/b") == "a/b"
+
+
+def test_g10_a_state_of_no_domain_is_unknown_and_says_which_there_are() -> None:
+    with pytest.raises(UnknownDomain, match="registered are: plans, quota"):
+        Domains([domain(), domain(name="plans")]).of("other/acme")
+
+
+def test_two_domains_of_one_name_are_refused() -> None:
+    with pytest.raises(DefinitionError, match="'quota'"):
+        Domains([domain(), domain()])
+
+
+@pytest.mark.parametrize(
+    ("state_id", "fits"),
+    [
+        ("quota/acme", True),
+        ("quota/acme/eu", True),
+        ("quota/" + "a" * 135, True),
+        ("quota/" + "a" * 136, False),
+        ("quota/", False),
+        ("quota", False),
+        ("Quota/acme", False),
+        ("quota/a b", False),
+        ("quota//acme", False),
+        ("quota/acme\n", False),
+        ("/acme", False),
+    ],
+)
+def test_a_state_id_is_a_domain_and_a_key(state_id: str, fits: bool) -> None:
+    assert bool(STATE_ID.match(state_id)) == fits
