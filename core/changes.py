@@ -116,7 +116,7 @@ class ChangeSet(Value):
         paths = {change.path for change in changes}
         if len(paths) < len(changes):
             raise ValueError("two changes have the same path")
-        for path in paths:
+        for path in (change.path for change in changes):
             if any(above in paths for above in _above(path)):
                 raise ValueError(f"the change at {path!r} lies under another change")
         return tuple(sorted(changes, key=_path_of))
@@ -594,7 +594,7 @@ class _Survey:
             if _is_model(annotation):
                 for name, info in annotation.model_fields.items():
                     member = (info.annotation, _declared(info.metadata))
-                    for written in {name, info.serialization_alias or name}:
+                    for written in dict.fromkeys((name, info.serialization_alias or name)):
                         fields.setdefault(written, []).append(member)
         part.fields = {name: self.part(found) for name, found in fields.items()}
         part.items = self.part(items) if items else None

@@ -44,6 +44,7 @@ class History:
         self.request = resolution.assessed(created(), self._assessment(), AT)
         self.model.assess(demanded, self.now)
         self.ended = ""
+        self.told = self.request.decisions
 
     def _assessment(self) -> Assessment:
         return assessment(
@@ -136,6 +137,8 @@ class History:
             granted = {a.actor_id: set(a.bindings) for a in request.answers if a.verdict == "grant"}
             assert granted == {name: set(given_) for name, given_ in model.grants.items()}
 
+        assert request.decisions[: len(self.told)] == self.told
+        self.told = request.decisions
         assert status_of(request.decisions) is request.status
         assert [d.number for d in request.decisions] == list(range(1, len(request.decisions) + 1))
         times = [d.at for d in request.decisions]
