@@ -2,11 +2,13 @@
 
 `python -m wire.search_attributes` prints `NAME TYPE` lines for whoever creates them on a server.
 An unregistered attribute refuses the start; an oversized one terminates the workflow: so ids are
-cut to 200 characters and a list to 2,000 bytes, ending in `more`.
+cut to 200 characters and everything to 2,000 bytes as the server counts them, a list ending in
+`more`.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -43,7 +45,7 @@ REGISTRY: Final[dict[str, str]] = {
 }
 
 MAX_ID: Final = 200
-MAX_LIST_BYTES: Final = 2000
+MAX_BYTES: Final = 2000
 MORE: Final = "more"
 
 AttributeValue = str | list[str] | datetime
@@ -80,7 +82,15 @@ def of(request: MutationRequest) -> dict[str, AttributeValue]:
 
 
 def _cut(text: str) -> str:
-    return text[:MAX_ID]
+    text = text[:MAX_ID]
+    while _size(text) > MAX_BYTES:
+        text = text[:-1]
+    return text
+
+
+def _size(text: str) -> int:
+    """Answer the bytes of a text as the server counts them: encoded, and escaped to ASCII."""
+    return len(json.dumps(text))
 
 
 def _id(text: str) -> str:
@@ -91,8 +101,8 @@ def _list(items: Iterable[str]) -> list[str]:
     kept: list[str] = []
     size = 0
     for item in dict.fromkeys(_id(item) for item in items):
-        size += len(item.encode()) + 4
-        if size > MAX_LIST_BYTES - len(MORE) - 4:
+        size += _size(item) + 1
+        if size > MAX_BYTES - _size(MORE) - 1:
             return [*kept, MORE]
         kept.append(item)
     return kept

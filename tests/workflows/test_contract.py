@@ -359,7 +359,23 @@ def test_g1_states_are_written_by_the_store_in_one_function() -> None:
         "store/writing.py:",
         "store/writing.py:write_state",
     }
-    assert {place.split(":")[0] for place in users_of("write_state")} <= {"store/sql.py"}
+    calls = [
+        place
+        for place in places()
+        if isinstance(place.node, ast.Call)
+        and ast.unparse(place.node.func).split(".")[-1] == "write_state"
+    ]
+    assert all(place.path.startswith("store/") for place in calls)
+    over = [
+        ast.unparse(keyword.value)
+        for place in calls
+        if isinstance(place.node, ast.Call)
+        for keyword in place.node.keywords
+        if keyword.arg == "over"
+    ]
+    # One opens a state at version 0, where there is none; the other is the commit.
+    assert len(calls) == len(over) == 2
+    assert over.count("None") == 1
 
 
 def test_g1_only_the_wiring_opens_a_store_that_can_write() -> None:
