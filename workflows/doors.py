@@ -121,7 +121,11 @@ class Doors:
     async def _answered(self, name: str, payloads: Sequence[Any]) -> Reply:
         incoming = self._inbox.put_update(name, read_message(name, payloads), workflow.now())
         try:
-            await workflow.wait_condition(lambda: incoming.done, timeout=SETTLE)
+            await workflow.wait_condition(
+                lambda: incoming.done,
+                timeout=SETTLE,
+                timeout_summary=f"How long the caller of {name} waits for the answer",
+            )
         except TimeoutError:
             return reply_of(self._request, settled=False)
         if incoming.refusal is not None:
