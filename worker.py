@@ -38,6 +38,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from activities.alive import ShowsLife
 from activities.crossing import ErrorsCross
 from activities.directory import DirectoryFile
 from activities.gate import OnlyItsWorkflow
@@ -74,7 +75,7 @@ def worker_plugin(outside: Outside) -> WorkerLayer:
         "mutator.worker",
         workflows=ALL_WORKFLOWS,
         activities=all_activities(outside),
-        interceptors=[ErrorsCross(), OnlyItsWorkflow()],
+        interceptors=[ErrorsCross(), OnlyItsWorkflow(), ShowsLife()],
         workflow_runner=sandboxed(),
     )
 
@@ -91,6 +92,8 @@ def make_worker(client: Client, outside: Outside, **options: Any) -> Worker:
         "task_queue": TASK_QUEUE,
         "activity_executor": ThreadPoolExecutor(THREADS, thread_name_prefix="activity"),
         "max_concurrent_activities": THREADS,
+        # Signs of life are sent as often as they are given; else one late sign means death.
+        "max_heartbeat_throttle_interval": timedelta(seconds=1),
         "graceful_shutdown_timeout": DRAIN,
         # After a crash the first decision is served in 2 s instead of 10.
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=2),
