@@ -43,6 +43,7 @@ class _Alive(ActivityInboundInterceptor):
         if not patience:
             return await super().execute_activity(input)
         loop, every = asyncio.get_running_loop(), patience.total_seconds() / SIGNS
+        due: asyncio.TimerHandle
 
         def show() -> None:
             nonlocal due

@@ -1,4 +1,4 @@
-"""An activity whose worker lives is left alone, however long it takes; one whose worker died is not.
+"""An activity whose worker lives is left alone, however long it takes.
 
 What happens to a dead worker's activities stands in `test_killed_worker.py`.
 """
