@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from pydantic import ConfigDict
 
 from core import Applied, Engine, Intent, Issue, Mode, Mutation, Options, Outcome
-from core.audit import MutationRecord
+from core.audit import MutationRecord, Subject
 from core.changes import apply
 from core.digests import digest, jsonable
 from core.effects import SideEffect
 from core.engine import record
 from core.errors import ExecutionCanceled, ExecutionTimeout, WrongType
+from core.facts import Facts
 from core.governance.outcome import rejection_of
 from core.history import replay
 from core.options import PERFORMANCE, STRICT
@@ -32,6 +33,7 @@ from tests.core.builders import (
     Notes,
     Quota,
     by_security,
+    context,
     doing,
     run,
 )
@@ -296,6 +298,24 @@ def test_what_is_late_already_does_not_apply_at_all() -> None:
 
     assert result.outcome is Outcome.TIMED_OUT
     assert not applied
+
+
+def test_a_run_that_never_came_back_is_late_and_has_its_audit_entry(engine: Engine) -> None:
+    late = ExecutionTimeout(5.0, 6.0)
+
+    result = engine.dropped(
+        [RAISE_BY_20],
+        Quota(),
+        context=context(),
+        facts=Facts(AT),
+        subject=Subject(state_id="quota/acme", version=3),
+        records=[record(RAISE_BY_20)],
+        error=late,
+    )
+
+    assert result.outcome is result.audit.outcome is Outcome.TIMED_OUT
+    assert (result.error, result.state, result.history) == (late, None, None)
+    assert result.audit.mutations == (record(RAISE_BY_20),)
 
 
 @pytest.mark.parametrize("looks", range(5))

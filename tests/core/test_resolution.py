@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.effects import Effect
-from core.errors import DuplicateDecision, OutdatedBinding
+from core.errors import DecisionRefused, NotAuthorised, NothingToRefresh, OutdatedBinding
 from core.governance import approval, fulfilment, resolution
 from core.governance.assessment import Assessment
 from core.governance.lifecycle import close
@@ -24,6 +25,7 @@ from tests.core.builders import (
     CARL,
     DIRECTORY,
     DORA,
+    EVE,
     RAISED,
     assessment,
     by,
@@ -629,6 +631,42 @@ def test_a_stale_request_that_is_to_be_rejected_is_not_refreshed_instead() -> No
     assert "RejectedAsStale" in codes(fresh)
 
 
+def test_the_requester_and_who_may_answer_may_refresh_a_waiting_request() -> None:
+    request = waiting(by_security())
+
+    for sender in (ANA, BEN, CARL):
+        resolution.raise_unless_refreshable(request, sender)
+    for sender in (DORA, EVE):
+        with pytest.raises(NotAuthorised):
+            resolution.raise_unless_refreshable(request, sender)
+
+
+def test_only_what_waits_can_be_refreshed() -> None:
+    refused = approval.refuse(waiting(by_security()), BEN, AT)
+
+    for request in (created(), approved(by_security()), refused):
+        with pytest.raises(NothingToRefresh):
+            resolution.raise_unless_refreshable(request, ANA)
+
+
+def test_a_request_that_names_no_deadline_has_its_domains() -> None:
+    month = assessment(by_security()).model_copy(update={"expires_in": timedelta(days=30)})
+
+    assert resolution.assessed(created(), month, AT).expires_at == later(days=30)
+    own = resolution.assessed(created(expires_in="PT1H"), month, AT, own_deadline=True)
+    assert own.expires_at == later(hours=1)
+
+
+def test_g10_what_is_denied_at_submission_goes_nowhere() -> None:
+    no = Rejection(category="policy", code="denied", message="freeze: not now")
+
+    request = waiting(by_security(), rejection=no)
+
+    assert request.status is Status.CREATED
+    assert request.closing is not None
+    assert request.closing.rejection == no
+
+
 def test_a_refresh_may_find_that_it_is_denied_now() -> None:
     no = Rejection(category="policy", code="denied", message="freeze: not now")
 
@@ -645,6 +683,15 @@ sets = st.lists(
     unique_by=lambda r: r.id,
     max_size=3,
 )
+
+
+def granted_by_whoever_may(request: MutationRequest) -> MutationRequest:
+    for each in (BEN, CARL, DORA, BEN, CARL):
+        with suppress(DecisionRefused):
+            request = granted(request, each)
+    return request
+
+
 drifts = st.lists(st.tuples(st.integers(0, 2), effects, sets), min_size=1, max_size=4)
 
 
@@ -660,12 +707,11 @@ def test_g3_what_was_approved_is_what_executes(
     version = SAME
 
     for moves, now, demanded_now in told:
-        for each in (BEN, CARL, DORA):
-            may = [r for r in request.requirements if r.status == "open"]
-            if any(each.may_answer(r.requirement) for r in may) and request.closing is None:
-                if request.answer_of(each.id) is None:
-                    seen[each.id] = request.snapshot.effect_digest if request.snapshot else ""
-                request = granted(request, each)
+        before = request
+        request = granted_by_whoever_may(request)
+        for answer_ in request.answers:
+            if before.answer_of(answer_.actor_id) is None and request.snapshot is not None:
+                seen[answer_.actor_id] = request.snapshot.effect_digest
         version += moves
         found = assessment(*demanded_now, version=version, does=now, strategy=strategy)
         request, answer = resolve(request, found)
@@ -688,12 +734,7 @@ def test_a_stale_request_never_executes_silently(
     strategy: Strategy, then: Effect, now: Effect, demanded: list[Requirement], moves: int
 ) -> None:
     request = waiting(*demanded, strategy=strategy, does=then)
-    for each in (BEN, CARL, DORA, BEN, CARL):
-        if any(r.status == "open" and each.may_answer(r.requirement) for r in request.requirements):
-            try:
-                request = granted(request, each)
-            except DuplicateDecision:
-                continue
+    request = granted_by_whoever_may(request)
     if request.status is not Status.APPROVED:
         return
 
