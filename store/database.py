@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from core.errors import StoreUnavailable
+from core.errors import MutatorError, StoreUnavailable
 
 from .failures import is_transient, translated
 
@@ -33,9 +33,13 @@ PATIENCE: Final = 10
 
 _SQLITE_SETTINGS = (f"PRAGMA busy_timeout={PATIENCE * 1000}", "PRAGMA synchronous=NORMAL")
 _POSTGRES_SETTINGS = (
-    f"SET lock_timeout = '{PATIENCE}s'",
-    f"SET statement_timeout = '{3 * PATIENCE}s'",
-    f"SET idle_in_transaction_session_timeout = '{3 * PATIENCE}s'",
+    "; ".join(
+        (
+            f"SET lock_timeout = '{PATIENCE}s'",
+            f"SET statement_timeout = '{3 * PATIENCE}s'",
+            f"SET idle_in_transaction_session_timeout = '{3 * PATIENCE}s'",
+        )
+    ),
 )
 _FORMS = "sqlite:///path/to.db, postgresql://user@host/database"
 
@@ -87,7 +91,7 @@ class Database:
             else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         )
         # SQLite lets its writers poll; queueing here is faster.
-        self._writer = threading.Lock()
+        self._queue = threading.Lock() if self.is_sqlite else nullcontext()
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Do what reads, in one statement.
@@ -137,17 +141,27 @@ class Database:
             return work(connection)
 
     def _write(self, work: Callable[[Connection, Together], T]) -> T:
-        if self.is_sqlite:
-            with self._writer, self.engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                answer = work(connection, _nothing)
-                connection.commit()
-                return answer
-        with self.engine.connect() as connection, ExitStack() as pipeline:
-            driver: Any = connection.connection.driver_connection
-            answer = work(connection, lambda: pipeline.enter_context(driver.pipeline()))
-            connection.commit()
+        with self._queue, self.engine.connect() as connection:
+            try:
+                with ExitStack() as pipeline:
+                    if self.is_sqlite:
+                        connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    answer = work(connection, partial(self._send_together, connection, pipeline))
+                    connection.commit()
+            except MutatorError:
+                raise  # we said no, and the connection is as good as before
+            except BaseException:
+                # SQLAlchemy takes a failed commit for the end of the transaction. SQLite may hold
+                # it open, and in a pipeline the commit may never have been made.
+                connection.invalidate()
+                raise
             return answer
+
+    def _send_together(self, connection: Connection, pipeline: ExitStack) -> None:
+        """Let PostgreSQL's driver wait for no answer until the commit."""
+        if not self.is_sqlite:
+            driver: Any = connection.connection.driver_connection
+            pipeline.enter_context(driver.pipeline())
 
     def _once_more(self, attempt: Callable[[], T]) -> T:
         """Try again what failed for no fault of its own: a connection gone stale, a deadlock."""
@@ -158,10 +172,6 @@ class Database:
                 if not is_transient(error):
                     raise
             return attempt()
-
-
-def _nothing() -> None:
-    pass
 
 
 def _engine(url: URL, *, read_only: bool, **more: Any) -> Engine:

@@ -14,8 +14,8 @@ from core.history import HistoryEntry
 from . import documents, schema
 from .database import Database
 from .listing import page_of
-from .revision import check_revision
 from .protocol import RequestFilter, StoredState
+from .revision import check_revision
 
 record = func.coalesce(schema.endings.c.document, schema.requests.c.document)
 """The record of a request that has ended, else its picture."""

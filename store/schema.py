@@ -15,7 +15,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Identity,
     Index,
     Integer,
     MetaData,
@@ -129,7 +128,7 @@ history = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("position", Position, Identity(always=True), primary_key=True),
+    Column("position", Position, primary_key=True, autoincrement=True),
     _key("execution_id", unique=True),
     _key("request_id", nullable=True),
     _key("state_id"),

@@ -79,8 +79,8 @@ def upgrade() -> None:
         sa.Column(
             "position",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=True),
             nullable=False,
+            autoincrement=True,
         ),
         _key("execution_id"),
         _key("request_id", nullable=True),

@@ -1,0 +1,165 @@
+"""What the stores on a database promise besides: all or nothing, whatever fails, and one truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, select
+
+from core.errors import StoreError, StoreUnavailable
+from store import schema
+from store.protocol import Ask, Ended, Store
+from store.records import open_records
+from store.sql import SqlStore
+from tests.store.nouns import STATE, asked, cancel_of, commit_of, initial, tried, waiting_for
+
+BROKEN = {
+    "sqlite": "SELECT json('this is what a failing disk looks like')",
+    "postgresql": "DO $$ BEGIN RAISE 'as a failing disk does' USING ERRCODE = '58030'; END $$",
+}
+
+
+class SqlContract:
+    """See `tests.store.contract`."""
+
+    def test_g7_a_failure_at_any_statement_leaves_nothing_behind(self, store: Store) -> None:
+        store.note(waiting_for(asked(), "user:ben"), fence=1, seed=initial())
+
+        assert _fails_everywhere(store, lambda: store.end(commit_of(asked()))) >= 7
+        assert _fails_everywhere(store, lambda: store.end(commit_of(asked("r2"), 1))) >= 7
+        assert _fails_everywhere(store, lambda: store.end(cancel_of(asked("r3")))) >= 5
+
+    def test_g7_a_failing_note_leaves_nothing_behind(self, store: Store) -> None:
+        ask = Ask(request_id="r1", round=0, fence=1, kind="assess")
+
+        def note(number: int) -> Callable[[], object]:
+            return lambda: store.note(
+                waiting_for(asked(), f"user:{number}"),
+                fence=number,
+                ask=ask.model_copy(update={"fence": number}),
+                answer=1,
+                audit=[tried(asked())],
+                seed=initial(),
+            )
+
+        assert _fails_everywhere(store, note(1)) >= 5
+        assert _fails_everywhere(store, note(2)) >= 7
+
+    def test_g7_a_process_that_dies_before_the_commit_leaves_nothing_behind(
+        self, store: Store
+    ) -> None:
+        before = rows(store)
+
+        def die(connection: object) -> None:
+            raise KeyboardInterrupt
+
+        event.listen(engine(store), "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.end(commit_of(asked()))
+        event.remove(engine(store), "commit", die)
+
+        assert rows(store) == before
+        assert isinstance(store.end(commit_of(asked())), Ended)
+
+    def test_a_connection_gone_stale_is_replaced_unseen(self, store: Store) -> None:
+        store.note(asked(), fence=1)
+        assert isinstance(store, SqlStore)
+        if store._database.is_sqlite:
+            pytest.skip("a file has no connections to lose")
+        with store._database.alone() as other:
+            other.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+        assert isinstance(store.end(cancel_of(asked())), Ended)
+
+    def test_awaiting_rows_are_of_open_requests_only(self, store: Store) -> None:
+        store.note(waiting_for(asked("r1"), "user:ben", "role:ops"), fence=1)
+        store.note(waiting_for(asked("r2"), "user:ben"), fence=1)
+
+        store.end(cancel_of(asked("r1")))
+
+        assert [row.request_id for row in rows(store)["awaiting"]] == ["r2"]
+
+    def test_an_ended_request_has_one_document(self, store: Store) -> None:
+        store.note(asked(), fence=1)
+
+        store.end(cancel_of(asked()))
+
+        (request,), (ending,) = rows(store)["requests"], rows(store)["endings"]
+        assert request.ended
+        assert request.document is None
+        assert ending.document
+
+    def test_records_read_and_cannot_write(self, store: Store) -> None:
+        assert isinstance(store, SqlStore)
+        store.end(commit_of(asked()))
+        records = open_records(store._database.url.render_as_string(hide_password=False))
+
+        assert records.request("r1") == store.request("r1")
+        assert records.history(STATE) == store.history(STATE)
+        writer = SqlStore(records._database)  # type: ignore[attr-defined]
+        with pytest.raises(StoreError):
+            writer.end(cancel_of(asked("r2")))
+        records.close()
+        assert store.request("r2") is None
+
+
+def engine(store: Store) -> Engine:
+    assert isinstance(store, SqlStore)
+    return store._database.engine
+
+
+def rows(store: Store) -> dict[str, list[Any]]:
+    """Answer every row there is, but for numbers that count attempts as well."""
+    with engine(store).connect() as connection:
+        return {
+            table.name: sorted(
+                connection.execute(
+                    select(*(c for c in table.c if (table.name, c.name) != ("audit", "position")))
+                ).all(),
+                key=str,
+            )
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def _fails_everywhere(store: Store, call: Callable[[], object]) -> int:
+    """Fail each statement of a call in turn, then let it through; answer how many there were."""
+    before = rows(store)
+    number = 0
+    while True:
+        with _failing(engine(store), number) as failed, suppress(StoreUnavailable):
+            call()
+        if not failed:
+            assert rows(store) != before
+            return number
+        assert rows(store) == before
+        number += 1
+
+
+@contextmanager
+def _failing(engine: Engine, number: int) -> Iterator[list[str]]:
+    """Let the statement of that number fail in the database itself; yield those that did."""
+    seen = 0
+    failed: list[str] = []
+
+    def replace(_1: Any, _2: Any, statement: str, parameters: Any, *rest: Any) -> tuple[str, Any]:
+        nonlocal seen
+        *_, many = rest
+        seen += 1
+        if seen - 1 != number:
+            return statement, parameters
+        failed.append(statement)
+        broken = BROKEN[engine.dialect.name]
+        return broken, [()] if many else ()
+
+    event.listen(engine, "before_cursor_execute", replace, retval=True)
+    try:
+        yield failed
+    finally:
+        event.remove(engine, "before_cursor_execute", replace)

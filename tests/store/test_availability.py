@@ -1,0 +1,149 @@
+"""What is asked of a store that is not there, busy or outdated is answered in the store's words."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import StoreOutdated, StoreUnavailable
+from store import database, open_records, open_store
+from store.protocol import Records, RequestFilter, Store
+from tests.fixtures.postgres import Postgres
+from tests.store.nouns import STATE, asked, cancel_of, commit_of
+
+NOBODY = "postgresql://mutator:secret@127.0.0.1:1/mutator"
+
+QUESTIONS: list[Callable[[Store], object]] = [
+    lambda store: store.check(),
+    lambda store: store.request("r1"),
+    lambda store: store.requests(RequestFilter()),
+    lambda store: store.view("r1", STATE),
+    lambda store: store.note(asked(), fence=1),
+    lambda store: store.end(cancel_of(asked())),
+    lambda store: store.undelivered_states(),
+]
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+def test_a_server_that_is_not_there_is_unavailable(ask: Callable[[Store], object]) -> None:
+    store = open_store(NOBODY)
+
+    with pytest.raises(StoreUnavailable) as refused:
+        ask(store)
+
+    assert "secret" not in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        open_store(f"sqlite:///{tmp_path}/nowhere/mutator.db")
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "mutator.db").write_text("a letter to the reader, and rather longer than a header")
+
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        open_store(f"sqlite:///{tmp_path}/mutator.db")
+
+
+def test_readers_never_make_a_file(tmp_path: Path) -> None:
+    records = open_records(f"sqlite:///{tmp_path}/mutator.db")
+
+    with pytest.raises(StoreUnavailable):
+        records.request("r1")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "mutator.db", "mysql://host/db", "sqlite://", "sqlite:///:memory:", "oracle+x://h/d"],
+)
+@pytest.mark.parametrize("opened", [open_store, open_records])
+def test_an_address_of_another_kind_is_answered_with_the_kinds_there_are(
+    opened: Callable[[str], Records], url: str
+) -> None:
+    with pytest.raises(StoreUnavailable, match=r"sqlite:///path/to\.db"):
+        opened(url)
+
+
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/why%3F 100%25 of %231.db")
+
+    assert [path.name for path in tmp_path.glob("*.db")] == ["why? 100% of #1.db"]
+    store.close()
+
+
+def test_a_relative_file_is_meant_from_where_it_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_store("sqlite:///mutator.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    store.end(commit_of(asked()))
+
+    assert [p.name for p in tmp_path.glob("*.db")] == ["mutator.db"]
+    store.close()
+
+
+def test_a_file_locked_by_somebody_for_too_long_is_unavailable(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_store(sqlite_url).close()
+    monkeypatch.setattr(database, "_SQLITE_SETTINGS", ("PRAGMA busy_timeout=50",))
+    store = open_store(sqlite_url)
+    other = sqlite3.connect(tmp_path / "mutator.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.end(cancel_of(asked()))
+    other.execute("ROLLBACK")
+
+    store.end(cancel_of(asked()))
+    store.close()
+
+
+def test_a_database_without_the_schema_names_the_command(postgres: Postgres) -> None:
+    store = open_store(postgres.empty_database())
+
+    for ask in QUESTIONS:
+        with pytest.raises(StoreOutdated, match=r"python -m store\.migrate"):
+            ask(store)
+    store.close()
+
+
+def test_a_document_of_a_newer_version_is_outdated_code(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    sqlite_store.note(asked(), fence=1)
+    other = sqlite3.connect(tmp_path / "mutator.db")
+    other.execute(
+        "UPDATE requests SET document = replace(document, :old, :new)",
+        {"old": '"schema_version":1', "new": '"schema_version":2'},
+    )
+    other.commit()
+
+    with pytest.raises(StoreOutdated, match="newer version"):
+        sqlite_store.request("r1")
+
+
+def test_the_side_that_reads_loads_nothing_that_writes(sqlite_url: str) -> None:
+    open_store(sqlite_url).close()
+    script = f"""
+import sys
+from store.records import RequestFilter, open_records
+assert "sqlalchemy" not in sys.modules
+records = open_records({sqlite_url!r})
+assert records.requests(RequestFilter()) == []
+loaded = {{"store.sql", "store.writing", "store.transactions", "alembic"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
