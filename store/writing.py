@@ -101,6 +101,10 @@ _SETTLE = (
         attempts=outbox.c.attempts + 1, settled_at=bindparam("settled_at"), error=bindparam("error")
     )
 )
+_ADD_ENDING = insert(endings)
+_ADD_ANSWER = insert(asks)
+_ADD_HISTORY = insert(history)
+_ADD_DELIVERIES = insert(outbox)
 _new_request = _New(requests)
 _new_state = _New(states)
 _new_audit = _New(audit)
@@ -175,17 +179,17 @@ def write_state(connection: Connection, row: Row, *, over: int | None) -> bool:
 
 def add_ending(connection: Connection, row: Row) -> None:
     """Write the record under the request's key; a second one is an error, not an answer."""
-    connection.execute(insert(endings), row)
+    connection.execute(_ADD_ENDING, row)
 
 
 def add_answer(connection: Connection, row: Row) -> None:
     """Keep the answer of an ask that has none."""
-    connection.execute(insert(asks), row)
+    connection.execute(_ADD_ANSWER, row)
 
 
 def add_history(connection: Connection, row: Row) -> None:
     """Write the entry of the version just committed."""
-    connection.execute(insert(history), row)
+    connection.execute(_ADD_HISTORY, row)
 
 
 def add_audit(connection: Connection, rows: Sequence[Row]) -> None:
@@ -197,7 +201,7 @@ def add_audit(connection: Connection, rows: Sequence[Row]) -> None:
 def add_deliveries(connection: Connection, rows: Sequence[Row]) -> None:
     """Leave the side effects of a commit to be dispatched."""
     if rows:
-        connection.execute(insert(outbox), rows)
+        connection.execute(_ADD_DELIVERIES, rows)
 
 
 def settle(
