@@ -33,6 +33,7 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleUpdate,
 )
 from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
@@ -159,7 +160,7 @@ def _indexed(type_: str) -> IndexedValueType.ValueType:
 async def ensure_reconciler(
     client: Client, *, every: timedelta = SWEEP, task_queue: str = TASK_QUEUE
 ) -> None:
-    """Make the reconciler's schedule unless it is there."""
+    """Make the reconciler's schedule, or give the one that is there these settings."""
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
             RECONCILER_TYPE, id=f"{RECONCILER_SCHEDULE}/run", task_queue=task_queue
@@ -170,7 +171,8 @@ async def ensure_reconciler(
     try:
         await client.create_schedule(RECONCILER_SCHEDULE, schedule)
     except ScheduleAlreadyRunningError:
-        return
+        there = client.get_schedule_handle(RECONCILER_SCHEDULE)
+        await there.update(lambda _: ScheduleUpdate(schedule=schedule))
 
 
 async def serve(*, domains: list[str], store_url: str, directory: Path, sweep: timedelta) -> None:
@@ -220,6 +222,7 @@ def main(
 ) -> None:
     """Serve requests on the task queue `mutations`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         asyncio.run(
             _serve_and_settle(

@@ -18,7 +18,7 @@ from store.protocol import Ask, Ended, Fenced, View
 from wire.asks import Assessed, AssessRequest
 from wire.names import Activity
 
-from .evaluation import Evaluation, evaluate, load, unknown_of
+from .evaluation import Evaluation, evaluate, load, stranger_of, unknown_of
 from .outside import Outside
 
 
@@ -61,9 +61,7 @@ class Assessing:
     def _assess(self, ask: AssessRequest, view: View) -> tuple[Assessed, Evaluation | None]:
         request = ask.request
         directory = self.outside.directory()
-        if directory.find(request.context.actor_id) is None:
-            message = f"The directory does not know the requester {request.context.actor_id!r}."
-            stranger = Rejection(category="policy", code="unauthenticated", message=message)
+        if stranger := stranger_of(request, directory):
             return _no(ask, stranger), None
         try:
             loaded = load(self.outside, request, view.state)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
+from temporalio import activity
 
 from core.audit import MutationRecord, Subject
 from core.context import Mode
@@ -39,6 +40,9 @@ from store.protocol import StoredState
 from .outside import Outside
 
 T = TypeVar("T")
+
+BEAT = 2.0
+"""Seconds between two signs of life while author code runs."""
 
 GRACE = 1.0
 """Seconds beyond a run's own deadline after which its thread is left behind."""
@@ -185,7 +189,7 @@ def assessment_of(
         expires_in=loaded.domain.expires_in,
         directory=directory,
         requesters=request.requester_ids,
-        plan=Plan(timeout=loaded.domain.options.timeout + 10),
+        plan=Plan(timeout=min(loaded.domain.options.timeout + 25, 60)),
     )
 
 
@@ -206,12 +210,35 @@ def in_thread(run: Callable[[], T], timeout: float) -> T:
 
     thread = threading.Thread(target=work, name="author-code", daemon=True)
     thread.start()
-    thread.join(timeout + GRACE)
-    if thread.is_alive():
+    left = timeout + GRACE
+    while left > 0:
+        thread.join(min(left, BEAT))
+        if not thread.is_alive():
+            break
+        left -= BEAT
+        show_life()
+    else:
         raise ExecutionTimeout(timeout, timeout + GRACE)
     if raised:
         raise raised[0]
     return brought[0]
+
+
+def show_life() -> None:
+    """Tell Temporal that this attempt is alive; one that is not is replaced within seconds."""
+    if activity.in_activity():
+        activity.heartbeat()
+
+
+def stranger_of(request: MutationRequest, directory: Directory) -> Rejection | None:
+    """Answer the rejection of a requester whom the directory does not know, or nothing."""
+    actor = request.context.actor_id
+    if directory.find(actor) is not None:
+        return None
+    message = (
+        f"The directory does not know the requester {actor!r}. Check the id, or add them to it."
+    )
+    return Rejection(category="policy", code="unauthenticated", message=message)
 
 
 def unknown_of(error: MutatorError) -> Rejection:

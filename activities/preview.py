@@ -15,7 +15,7 @@ from core.governance.resolution import assessed
 from wire.asks import Preview, PreviewMutation
 from wire.names import Activity
 
-from .evaluation import evaluate, load, unknown_of
+from .evaluation import evaluate, load, stranger_of, unknown_of
 from .outside import Outside
 
 
@@ -32,6 +32,7 @@ class Previewing:
         request = submit("preview", wish, ask.at, expires_in=DEFAULT_EXPIRY)
         view = self.outside.store.view(request.request_id, request.state_id)
         directory = self.outside.directory()
+        stranger = stranger_of(request, directory)
         try:
             loaded = load(self.outside, request, view.state)
         except MutatorError as unknown:
@@ -45,7 +46,11 @@ class Previewing:
             directory=directory,
         )
         assessment = evaluation.assessment
-        rejection = assessment.rejection or unfillable(assessment, directory, request.requester_ids)
+        rejection = (
+            assessment.rejection
+            or stranger
+            or unfillable(assessment, directory, request.requester_ids)
+        )
         return Preview(
             request=assessed(request, assessment, ask.at, strategy=ask.strategy),
             assessment=assessment,

@@ -6,12 +6,44 @@ worker adds its own layer beside it and never passes this one again.
 
 from __future__ import annotations
 
-from temporalio.contrib.pydantic import pydantic_data_converter
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 
 NAME = "mutator.client"
 
 
+class LenientPayloadConverter(PydanticPayloadConverter):
+    """Reads plain JSON; what cannot be read where no type is asked for stays raw.
+
+    The SDK drops a signal that it cannot decode before any handler sees it: it would be lost, and
+    every later signal would be taken for the one before it. Kept raw, it reaches the inbox, which
+    records that it could not be read. Where a type is asked for, what does not fit raises as ever.
+    """
+
+    def from_payloads(
+        self, payloads: Sequence[Payload], type_hints: list[type] | None = None
+    ) -> list[Any]:
+        """Read each payload."""
+        if type_hints:
+            return super().from_payloads(payloads, type_hints)
+        return [self._read(payload) for payload in payloads]
+
+    def _read(self, payload: Payload) -> Any:
+        try:
+            return super().from_payloads([payload])[0]
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it has to reach the inbox
+            return RawValue(payload)
+
+
+data_converter = DataConverter(payload_converter_class=LenientPayloadConverter)
+
+
 def client_plugin() -> SimplePlugin:
     """Make the layer that every client of the project connects with."""
-    return SimplePlugin(NAME, data_converter=pydantic_data_converter)
+    return SimplePlugin(NAME, data_converter=data_converter)

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from core.model import Value
     from wire.asks import A, Answered
 
-from .options import ASK, ATTEMPT, BACKOFF, BOUNDED, NOTE, PATIENT
+from .options import ASK, ATTEMPT, BACKOFF, BOUNDED, HEARTBEAT, PATIENT
 
 FATAL = frozenset({"RequestIdReused"})
 """Errors after which there is no request to go on with: the workflow fails by that name."""
@@ -112,6 +112,7 @@ class Asking:
             result_type=answer_type,
             start_to_close_timeout=timedelta(seconds=self.plan.timeout),
             schedule_to_close_timeout=ASK,
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=BOUNDED,
             summary=summary,
         )
@@ -128,7 +129,9 @@ class Asking:
         self._failures = 0
         return answer
 
-    async def once(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A | None:
+    async def once(
+        self, name: str, ask: Value, answer_type: type[A], summary: str, *, within: timedelta = ASK
+    ) -> A | None:
         """Ask for something quick that nothing pre-empts; nothing when it brought no answer."""
         try:
             answer: A = await workflow.execute_activity(
@@ -136,7 +139,7 @@ class Asking:
                 ask,
                 result_type=answer_type,
                 start_to_close_timeout=ATTEMPT,
-                schedule_to_close_timeout=NOTE,
+                schedule_to_close_timeout=within,
                 retry_policy=BOUNDED,
                 summary=summary,
             )

@@ -14,7 +14,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from core.domain import DEFAULT_EXPIRY
-    from core.errors import DecisionIdReused, DecisionRefused, MutatorError
+    from core.errors import DecisionIdReused, DecisionRefused, MutatorError, RequestIdReused
     from core.governance import approval, fulfilment, outcome
     from core.governance.lifecycle import closed, hold, refuse_message, submit
     from core.governance.people import SYSTEM, Person
@@ -38,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
 from .asking import Asking
 from .doors import Doors, raise_named
 from .inbox import TEMPORAL_CANCEL, Inbox, Incoming
-from .options import QUEUE
+from .options import ASK, NOTE, QUEUE
 from .presence import Presence
 
 OPERATOR_BY_TEMPORAL = "operator:temporal"
@@ -98,9 +98,11 @@ class MutationRequestWorkflow(Doors):
 
     async def _advance(self) -> None:
         """Do everything that the last message made possible, then answer who waits for it."""
-        while not self._ended and not self._asking.is_put_off:
+        while not self._ended:
             if self._request.closing is not None:
                 await self._record_ending()
+            elif self._asking.is_put_off:
+                break
             elif self._request.status is Status.CREATED:
                 await self._assess()
             elif self._request.status is Status.APPROVED:
@@ -203,10 +205,14 @@ class MutationRequestWorkflow(Doors):
                 ),
                 asks.WokenUp,
                 "Wake the dispatcher of side effects",
+                within=NOTE,
             )
         while len(self._inbox) or not workflow.all_handlers_finished():
             while (incoming := self._inbox.pop()) is not None:
-                self._refuse(incoming, refusal_of(closed(self._request)))
+                # A cancel that came too late is answered with what the store said.
+                if not incoming.refusal and incoming.verb not in {"cancel", TEMPORAL_CANCEL}:
+                    incoming.refusal = refusal_of(closed(self._request))
+                self._record_refused(incoming)
                 incoming.done = True
             await workflow.wait_condition(
                 lambda: len(self._inbox) > 0 or workflow.all_handlers_finished()
@@ -218,11 +224,17 @@ class MutationRequestWorkflow(Doors):
     async def _next(self) -> Incoming | None:
         """Wait for a message, the deadline, or the time to ask again; a message or nothing."""
         self._asking.set_alarm(fulfilment.next_deadline(self._request))
-        await self._asking.wait(lambda: (len(self._inbox) > 0 and not self._stuck) or self._is_due)
+        await self._asking.wait(self._has_something)
         self._stuck = False
         if not self._is_due:
             return self._inbox.pop()
         return await self._before_deadline()
+
+    def _has_something(self) -> bool:
+        """Answer whether there is something to take; while it is stuck, only a wake-up counts."""
+        if self._stuck:
+            return self._inbox.has(lambda incoming: incoming.name == Signal.WAKE)
+        return len(self._inbox) > 0 or self._is_due
 
     @property
     def _is_due(self) -> bool:
@@ -361,7 +373,9 @@ class MutationRequestWorkflow(Doors):
 
     async def _ask(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A | None:
         """Ask once, at most a minute; take what pre-empts meanwhile. Nothing: it did not count."""
-        self._asking.set_alarm(fulfilment.next_deadline(self._request))
+        deadline = fulfilment.next_deadline(self._request)
+        if deadline - workflow.now() <= ASK:
+            self._asking.set_alarm(deadline)
         handle = self._asking.begin(name, ask, answer_type, summary)
         while not handle.done():
             await workflow.wait_condition(
@@ -389,7 +403,15 @@ class MutationRequestWorkflow(Doors):
         if self._request.decision_number == before.decision_number and not self._request.closing:
             return self._ended
         if not self._ended and self._request.closing is None:
-            await self._note(self._asking.raise_fence())
+            # Until the store knows the new fence, what runs may still commit.
+            self._noted(
+                await self._asking.patiently(
+                    Activity.RECORD_PROGRESS,
+                    asks.RecordProgress(request=self._request, fence=self._asking.raise_fence()),
+                    asks.Progress,
+                    "Take the ask under way back",
+                )
+            )
         return True
 
     async def _keep_picture(self) -> None:
@@ -405,9 +427,14 @@ class MutationRequestWorkflow(Doors):
             asks.RecordProgress(request=self._request, fence=fence),
             asks.Progress,
             "Keep the record's picture",
+            within=NOTE,
         )
-        if answer is None:
-            return
+        if answer is not None:
+            self._noted(answer)
+        elif not self._asking.is_put_off:
+            self._asking.put_off()
+
+    def _noted(self, answer: asks.Progress) -> None:
         if not self._adopt(answer):
             self._asking.is_fenced(answer)
             self._kept = _picture(self._request)
@@ -417,6 +444,8 @@ class MutationRequestWorkflow(Doors):
         if answer.ended is None:
             return False
         mine = self._request
+        if answer.ended.content_digest != mine.content_digest:
+            raise_named(RequestIdReused(mine.request_id))
         self._request = answer.ended.model_copy(
             update={
                 "refused_messages": mine.refused_messages,

@@ -10,8 +10,11 @@ from temporalio.common import RetryPolicy
 ASK: Final = timedelta(seconds=60)
 """One ask of the outside lasts at most this long, Temporal's retries included."""
 
-ATTEMPT: Final = timedelta(seconds=30)
+ATTEMPT: Final = timedelta(seconds=10)
 """One attempt of an activity; those that run author code get the plan's timeout instead."""
+
+HEARTBEAT: Final = timedelta(seconds=10)
+"""A worker that died while author code ran is noticed after this long."""
 
 NOTE: Final = timedelta(seconds=15)
 """How long keeping the store's picture may delay what comes next."""

@@ -133,6 +133,7 @@ def assessed(
             "intent": assessment.intent,
             "tags": tuple(dict.fromkeys((*request.tags, *assessment.intent.tags))),
             "strategy": Strategy.strictest([assessment.strategy, strategy]),
+            "held": None,
         }
     )
     if assessment.rejection is not None:

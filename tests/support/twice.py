@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
+import inspect
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
@@ -20,7 +24,24 @@ class Twice(Interceptor):
 
 class _Twice(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
-        answers = await asyncio.gather(
-            self.next.execute_activity(input), self.next.execute_activity(input)
-        )
-        return answers[1]
+        once = input.fn
+        if inspect.iscoroutinefunction(once):
+
+            @functools.wraps(once)
+            async def both_async(*args: Any) -> Any:
+                answers = await asyncio.gather(once(*args), once(*args))
+                return answers[1]
+
+            input.fn = both_async
+        else:
+
+            @functools.wraps(once)
+            def both(*args: Any) -> Any:
+                with ThreadPoolExecutor(2) as pool:
+                    runs = [
+                        pool.submit(contextvars.copy_context().run, once, *args) for _ in range(2)
+                    ]
+                    return [run.result() for run in runs][1]
+
+            input.fn = both
+        return await super().execute_activity(input)

@@ -96,7 +96,7 @@ class World:
     ) -> MutationRequest:
         """Wait until something holds of the request."""
         async with asyncio.timeout(seconds):
-            while not holds(request := await self.request(handle)):  # noqa: ASYNC110 - another process
+            while not holds(request := await self.request(handle)):
                 await asyncio.sleep(0.02)
         return request
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support import box
 from tests.support.world import World, make_world
 
 ONE = [{"roles": ["approver"], "needed": 1}]
@@ -92,3 +93,17 @@ async def test_g11_what_the_server_took_before_the_deadline_counts_and_what_came
         refused = (await again.request(late)).refused_messages
         assert [m.error for m in refused] == ["RequestClosed"]
         assert (await again.decide(early, "dan")).status == "Executed"
+
+
+async def test_g9_a_held_request_expires_at_its_deadline_not_at_the_end_of_a_pause(
+    world: World,
+) -> None:
+    handle = await world.start("Add", state_id=f"held/{world.fresh()}", needs=ONE, expires_in=4)
+    await world.pending(handle)
+    box.KNOBS.raises = 100
+
+    reply = await world.decide(handle, "ben")
+
+    assert reply.status == "Approved"
+    assert (await world.request(handle)).held is not None
+    assert (await world.result(handle, seconds=10)).status == "Expired"

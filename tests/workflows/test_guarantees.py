@@ -16,7 +16,7 @@ from core.governance.people import Directory
 from core.requirements import Requirement
 from tests.support import box
 from tests.support.people import PEOPLE
-from tests.support.world import World
+from tests.support.world import Handle, World
 
 TWO = [{"roles": ["approver"], "needed": 2}]
 ONE = [{"roles": ["approver"], "needed": 1}]
@@ -393,6 +393,26 @@ async def test_g14_nothing_changes_an_ended_request(world: World) -> None:
 
     assert result.status == "Rejected"
     assert world.store.request(handle.id) == before
+
+
+async def test_g14_an_ended_id_started_again_with_other_content_is_refused_by_name(
+    world: World,
+) -> None:
+    handle = await world.start("Add")
+    before = await world.agree(await _ended(world, handle))
+
+    again = await world.start("Add", request_id=handle.id, parameters={"key": "other"})
+    with pytest.raises(WorkflowFailureError) as failed:
+        await world.result(again)
+
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "RequestIdReused"
+    assert world.store.request(handle.id) == before
+
+
+async def _ended(world: World, handle: Handle) -> Handle:
+    await world.result(handle)
+    return handle
 
 
 def _once_each(barrier: threading.Barrier) -> Callable[[], None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 
 from tests.support.world import World
 
@@ -39,6 +41,28 @@ async def test_a_broken_signal_is_recorded_and_harms_nothing(
     request = await world.until(handle, lambda r: r.refused_messages)
 
     assert [(m.name, m.error) for m in request.refused_messages] == [(signal, "MalformedMessage")]
+    await world.decide(handle, "ben")
+    assert (await world.agree(handle)).status == "Executed"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        Payload(metadata={"encoding": b"binary/encrypted"}, data=b"\x01"),
+        Payload(metadata={"encoding": b"json/plain"}, data=b"{half"),
+    ],
+    ids=["encrypted", "broken"],
+)
+async def test_g11_a_signal_that_cannot_be_decoded_is_recorded_too(
+    world: World, payload: Payload
+) -> None:
+    handle = await world.start("Add", needs=ONE)
+    await world.pending(handle)
+
+    await handle.signal("approve", RawValue(payload))
+    request = await world.until(handle, lambda r: r.refused_messages)
+
+    assert request.refused_messages[0].error == "MalformedMessage"
     await world.decide(handle, "ben")
     assert (await world.agree(handle)).status == "Executed"
 

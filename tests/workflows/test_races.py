@@ -265,7 +265,7 @@ async def test_an_open_workflow_whose_record_has_ended_is_told(world: World) -> 
     world.store.end(Ending(request=close(request, request.closing, request.updated_at)))
 
     async with asyncio.timeout(20):
-        while not (await reconcile(world)).told:  # noqa: ASYNC110 - visibility is eventual
+        while not (await reconcile(world)).told:
             await asyncio.sleep(0.2)
 
     assert (await world.result(handle)).status == "Canceled"
