@@ -139,6 +139,7 @@ class Asking:
                 ask,
                 result_type=answer_type,
                 start_to_close_timeout=ATTEMPT,
+                heartbeat_timeout=HEARTBEAT,
                 schedule_to_close_timeout=within,
                 retry_policy=BOUNDED,
                 summary=summary,
@@ -158,6 +159,7 @@ class Asking:
                     ask,
                     result_type=answer_type,
                     start_to_close_timeout=ATTEMPT,
+                    heartbeat_timeout=HEARTBEAT,
                     retry_policy=PATIENT,
                     summary=summary,
                 )

@@ -13,8 +13,8 @@ ASK: Final = timedelta(seconds=60)
 ATTEMPT: Final = timedelta(seconds=10)
 """One attempt of an activity; those that run author code get the plan's timeout instead."""
 
-HEARTBEAT: Final = timedelta(seconds=10)
-"""A worker that died while author code ran is noticed after this long."""
+HEARTBEAT: Final = timedelta(seconds=3)
+"""How long a worker may show no sign of life before what it runs is asked again."""
 
 NOTE: Final = timedelta(seconds=15)
 """How long keeping the store's picture may delay what comes next."""
