@@ -10,11 +10,14 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from store import open_store
+from tests.fixtures.postgres import Postgres, postgres
 from tests.support import box
 from tests.support.people import PEOPLE
 from tests.support.server import start_server
 from tests.support.twice import Twice
 from tests.support.world import World, make_world
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture(scope="session")
@@ -51,21 +54,41 @@ async def sqlite_doubled_world(
     store.close()
 
 
+@pytest.fixture(scope="session")
+async def postgres_world(server: WorkflowEnvironment, postgres: Postgres) -> AsyncIterator[World]:
+    """A worker on PostgreSQL."""
+    store = open_store(postgres.database())
+    async with make_world(server, store) as made:
+        yield made
+    store.close()
+
+
+@pytest.fixture(scope="session")
+async def postgres_doubled_world(
+    server: WorkflowEnvironment, postgres: Postgres
+) -> AsyncIterator[World]:
+    """A worker on PostgreSQL that runs every activity twice, at once."""
+    store = open_store(postgres.database())
+    async with make_world(server, store, interceptors=[Twice()]) as made:
+        yield made
+    store.close()
+
+
 @pytest.fixture
 def doubled(sqlite_doubled_world: World) -> Iterator[World]:
     """The worker that runs every activity twice, with everything put back."""
     yield sqlite_doubled_world
-    _put_back(sqlite_doubled_world)
+    put_back(sqlite_doubled_world)
 
 
 @pytest.fixture
 def world(sqlite_world: World) -> Iterator[World]:
     """The worker on SQLite, with everything a test may have turned put back."""
     yield sqlite_world
-    _put_back(sqlite_world)
+    put_back(sqlite_world)
 
 
-def _put_back(world: World) -> None:
+def put_back(world: World) -> None:
     world.hooks.hooks.clear()
     world.directory[0] = PEOPLE
     vars(box.KNOBS).update(vars(box.Knobs()))

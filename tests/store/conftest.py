@@ -11,9 +11,9 @@ import pytest
 from store import open_store, schema
 from store.protocol import Store
 from store.sql import SqlStore
-from tests.fixtures.postgres import Postgres, postgres, postgres_url
+from tests.fixtures.postgres import Postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url"]
+__all__ = ["postgres_url"]
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ async def test_why_blocked_names_what_is_unmet_and_who_can_meet_it(world: World)
 
     why = await handle.query("why_blocked")
 
-    assert why["reasons"][0]["text"] == "approval by Ops: 2 of role:approver, 1 given"
+    assert why["reasons"][0]["text"] == "Ops: approval by 2 of role:approver, 1 given"
     assert why["reasons"][0]["who"] == ["role:approver"]
     assert (why["reasons"][0]["needed"], why["reasons"][0]["have"]) == (2, 1)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import cast
 
 from core.errors import DirectoryError, StoreUnavailable
+from core.governance.people import Directory
 from tests.support.world import World
 
 ONE = [{"roles": ["approver"], "needed": 1}]
@@ -74,7 +76,7 @@ async def test_an_unreadable_directory_delays_a_decision_and_does_not_lose_it(
     handle = await world.start("Add", needs=ONE)
     await world.pending(handle)
     people = world.directory[0]
-    world.directory[0] = _Broken()  # type: ignore[assignment] # stands for a file half-written
+    world.directory[0] = cast("Directory", _Broken())
 
     await handle.signal("approve", {"decision_id": "d", "actor_id": "ben"})
     await asyncio.sleep(1)

@@ -16,12 +16,29 @@ from activities.outside import Outside
 from core.governance.lifecycle import close
 from core.governance.outcome import Ending, cancel_by
 from core.governance.request import MutationRequest
+from tests.conftest import put_back
 from tests.support.world import Handle, World
 from wire.asks import ExecuteMutation, Reconciled
 from wire.names import RECONCILER_TYPE, Activity
 
 ONE = [{"roles": ["approver"], "needed": 1}]
 TWO = [{"roles": ["approver"], "needed": 2}]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The worker on either database."""
+    found: World = request.getfixturevalue(f"{request.param}_world")
+    yield found
+    put_back(found)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def doubled(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The worker that runs every activity twice, on either database."""
+    found: World = request.getfixturevalue(f"{request.param}_doubled_world")
+    yield found
+    put_back(found)
 
 
 @contextmanager
