@@ -37,7 +37,7 @@ def translated(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (DataError, IntegrityError) as error:
+    except (DataError, IntegrityError, UnicodeEncodeError, OverflowError) as error:
         raise InvalidValue(f"The store at {name} cannot hold the value: {_said(error)}.") from error
     except DBAPIError as error:
         if _state(error) in _UNDEFINED or any(hint in str(error.orig) for hint in _OUTDATED):
@@ -64,7 +64,7 @@ def _state(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
 
 
-def _said(error: SQLAlchemyError) -> str:
+def _said(error: Exception) -> str:
     """Answer the first line of what the driver said."""
     told = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     return (told.splitlines() or ["no reason given"])[0].rstrip(".")[:300]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, literal, select, tuple_, union, union_all
+from sqlalchemy import ColumnElement, Select, exists, literal, select, tuple_, union, union_all
 
 from .protocol import RequestFilter
 from .schema import awaiting, endings, requests
+
+_MOST_WAYS = 100
+"""Tokens asked for one by one; databases bound how many questions are one."""
 
 
 def page_of(
@@ -16,8 +19,8 @@ def page_of(
 ) -> Select[Any]:
     """Answer the statement for one page, newest first.
 
-    A filter by several tokens or several statuses reads the newest of each of them and merges:
-    no index holds them in one order.
+    Several tokens, or several statuses, are asked for one by one and merged: no index holds them
+    in one order. An inbox narrowed to a state or requester is looked for among the few of these.
 
     Args:
         wanted: Which requests.
@@ -25,12 +28,12 @@ def page_of(
         limit: The most to answer.
         after: The last id of the page before; an unknown one has nothing after it.
     """
-    if wanted.awaiting:
-        ways = [_awaiting(token, wanted) for token in dict.fromkeys(wanted.awaiting)]
-    elif len(wanted.statuses) > 1:
-        ways = [_status((status,), wanted) for status in dict.fromkeys(wanted.statuses)]
+    tokens = dict.fromkeys(token.lower() for token in wanted.awaiting)
+    few = wanted.state_id is not None or wanted.requester is not None
+    if tokens and not few and len(tokens) <= _MOST_WAYS:
+        ways = [_inbox(token, wanted) for token in tokens]
     else:
-        ways = [_status(wanted.statuses, wanted)]
+        ways = [_way(statuses, wanted) for statuses in _apart(wanted.statuses)]
     newest = _merged([_page(way, limit, after) for way in ways], distinct=bool(wanted.awaiting))
     asked = (
         select(shown)
@@ -44,30 +47,42 @@ def page_of(
     return asked.limit(limit)
 
 
-def _awaiting(token: str, wanted: RequestFilter) -> Select[Any]:
+def _inbox(token: str, wanted: RequestFilter) -> Select[Any]:
+    """Answer who waits for a token; its rows are in the order of the page already."""
     way = select(awaiting.c.created_at, awaiting.c.request_id).where(
-        awaiting.c.token == literal(token.lower())
+        awaiting.c.token == literal(token)
     )
-    rest = _narrowed(wanted, wanted.statuses)
-    if rest:
-        way = way.join(requests, requests.c.request_id == awaiting.c.request_id).where(*rest)
+    if wanted.statuses:
+        way = way.join(requests, requests.c.request_id == awaiting.c.request_id).where(
+            requests.c.status.in_(wanted.statuses)
+        )
     return way
 
 
-def _status(statuses: Sequence[str], wanted: RequestFilter) -> Select[Any]:
-    way = select(requests.c.created_at, requests.c.request_id).where(*_narrowed(wanted, statuses))
-    return way.where(~requests.c.ended) if wanted.open_only else way
-
-
-def _narrowed(wanted: RequestFilter, statuses: Sequence[str]) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+def _way(statuses: Sequence[str], wanted: RequestFilter) -> Select[Any]:
+    """Answer requests of a state, a requester, a status, or all."""
+    way = select(requests.c.created_at, requests.c.request_id)
     if wanted.state_id is not None:
-        found.append(requests.c.state_id == literal(wanted.state_id))
+        way = way.where(requests.c.state_id == literal(wanted.state_id))
     if wanted.requester is not None:
-        found.append(requests.c.requester == literal(wanted.requester.lower()))
+        way = way.where(requests.c.requester == literal(wanted.requester.lower()))
     if statuses:
-        found.append(requests.c.status.in_(statuses))
-    return found
+        way = way.where(requests.c.status.in_(statuses))
+    if wanted.open_only:
+        way = way.where(~requests.c.ended)
+    if wanted.awaiting:
+        way = way.where(
+            exists().where(
+                awaiting.c.token.in_([token.lower() for token in wanted.awaiting]),
+                awaiting.c.created_at == requests.c.created_at,
+                awaiting.c.request_id == requests.c.request_id,
+            )
+        )
+    return way
+
+
+def _apart(statuses: Sequence[str]) -> list[tuple[str, ...]]:
+    return [(status,) for status in dict.fromkeys(statuses)] or [()]
 
 
 def _page(way: Select[Any], limit: int, after: str | None) -> Select[Any]:

@@ -2,7 +2,9 @@
 
 The store decides. A request has one ending, a row keyed by its id; the first ending written wins.
 Every method is one transaction. Drivers' errors never leave: what cannot be reached raises
-`StoreUnavailable`, and then nothing was written.
+`StoreUnavailable`, and then nothing was written; only where a connection broke during the commit
+itself is that unknown, and asking again tells. What a database cannot hold (half a character, a
+number without end) raises `InvalidValue`.
 """
 
 from __future__ import annotations
@@ -104,7 +106,8 @@ class RequestFilter(Value):
     """Which requests are wanted; every field given narrows.
 
     Attributes:
-        awaiting: Tokens such as `user:ana`; a request waits for at least one of them.
+        requester: Who asked; upper and lower case are the same.
+        awaiting: Tokens such as `user:ana`; an open request waits for at least one of them.
         open_only: Only requests that have not ended.
     """
 
@@ -124,7 +127,10 @@ class Records(Protocol):
     def requests(
         self, wanted: RequestFilter, *, limit: int = 50, after: str | None = None
     ) -> Sequence[MutationRequest]:
-        """Answer requests, newest first (created_at, then id); `after` is the last id of a page."""
+        """Answer requests, newest first (created_at, then id); `after` is the last id of a page.
+
+        Nothing comes after an id that nobody knows.
+        """
 
     def state(self, state_id: str) -> StoredState | None:
         """Answer a state as it is now."""
@@ -165,13 +171,15 @@ class Store(Records, Protocol):
     ) -> Noted | Ended | Fenced:
         """Keep the picture of an open request true, and the answer of an ask with it.
 
-        Locks the request's row (making it at the first note). An ended request answers `Ended`;
+        Locks the request's row (making it at the first note). An ended request answers `Ended`
+        (its row belongs to one content all the same, so its id is never free again);
         a fence lower than the row's answers `Fenced`; an ask that has an answer answers that one
         and changes nothing. Otherwise the fence is raised, the answer kept, the audit entries
         appended (one an execution id), the picture replaced unless the row's decision number is
         higher, and `seed` (version 0) written unless the state exists.
 
         Raises:
+            InvalidTransition: The picture claims to have ended; only `end` ends a request.
             RequestIdReused: The row belongs to other content.
             StoreUnavailable: Nothing was written.
         """
@@ -183,10 +191,14 @@ class Store(Records, Protocol):
         record; a commit whose fence is lower than the row's answers `Fenced`; a commit for another
         version than the present one answers `Conflict`; in each of these nothing is written.
         Otherwise state, history, audit, outbox, the ending's row, the picture and the fence change
-        together. Who makes the ending has read the version it commits on, and with it the time
-        of that commit: `executed_at` is not before it.
+        together. A commit without a fence counts as fence 0; on a state never opened it is for
+        version 0. A commit that changed nothing writes no version, but its side effects. Who makes
+        the ending has read the version it commits on, and with it the time of that commit:
+        `executed_at` is not before it.
 
         Raises:
+            InvalidTransition: It is no ending: not terminal, or not Executed exactly by a commit.
+            RequestIdReused: The row belongs to other content.
             StoreUnavailable: Nothing was written.
         """
 
@@ -194,9 +206,11 @@ class Store(Records, Protocol):
         """Answer the paths that changed in the versions beyond `after` up to `upto`, sorted."""
 
     def turn(self, state_id: str) -> AbstractContextManager[None]:
-        """Wait for one's turn on a contended state, first come first served across processes.
+        """Wait for one's turn on a contended state, first come first served.
 
-        It is fairness only; safety is the compare-and-set of `end`.
+        Across processes where the database has a queue for that, else in this process. It is
+        fairness only: whoever waits for long goes on without, and nothing is raised. Safety is the
+        compare-and-set of `end`.
         """
 
     def open_requests(
@@ -208,7 +222,7 @@ class Store(Records, Protocol):
         """Answer which of these requests have ended."""
 
     def undelivered(self, state_id: str, *, limit: int = 50) -> Sequence[Delivery]:
-        """Answer the side effects of a state not yet dispatched, in version order."""
+        """Answer the side effects of a state not yet dispatched, in the order of their commits."""
 
     def delivered(self, key: str, at: datetime) -> None:
         """Record that a side effect was dispatched; a second time changes nothing."""

@@ -64,19 +64,6 @@ class SqlContract:
         assert rows(store) == before
         assert isinstance(store.end(commit_of(asked())), Ended)
 
-    def test_a_connection_gone_stale_is_replaced_unseen(self, store: Store) -> None:
-        store.note(asked(), fence=1)
-        assert isinstance(store, SqlStore)
-        if store._database.is_sqlite:
-            pytest.skip("a file has no connections to lose")
-        with store._database.alone() as other:
-            other.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-
-        assert isinstance(store.end(cancel_of(asked())), Ended)
-
     def test_awaiting_rows_are_of_open_requests_only(self, store: Store) -> None:
         store.note(waiting_for(asked("r1"), "user:ben", "role:ops"), fence=1)
         store.note(waiting_for(asked("r2"), "user:ben"), fence=1)

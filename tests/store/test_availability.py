@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StoreOutdated, StoreUnavailable
-from store import database, open_records, open_store
+from core.errors import InvalidValue, StoreOutdated, StoreUnavailable
+from store import database, open_records, open_store, turns
 from store.protocol import Records, RequestFilter, Store
 from tests.fixtures.postgres import Postgres
 from tests.store.nouns import STATE, asked, cancel_of, commit_of
@@ -38,6 +38,26 @@ def test_a_server_that_is_not_there_is_unavailable(ask: Callable[[Store], object
 
     assert "secret" not in refused.value.message
     assert "\n" not in refused.value.message
+
+
+def test_a_turn_is_taken_where_no_server_keeps_the_queue() -> None:
+    with open_store(NOBODY).turn(STATE):
+        pass
+
+
+def test_whoever_waits_too_long_goes_on_without_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", 0.05)
+    store = open_store("memory:")
+
+    with store.turn(STATE), store.turn(STATE):
+        pass
+
+
+def test_what_no_database_can_hold_is_an_invalid_value(sqlite_store: Store) -> None:
+    with pytest.raises(InvalidValue):
+        sqlite_store.request("half of a \ud800 character")
+    with pytest.raises(InvalidValue):
+        sqlite_store.history(STATE, after=2**70)
 
 
 def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""Whatever is asked, in whatever order, the fake and the database answer alike."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import MutatorError
+from core.governance.request import MutationRequest
+from store import MemoryStore
+from store.protocol import Ask, RequestFilter, Store
+from tests.core.builders import ChoosePlan, later
+from tests.store.nouns import (
+    asked,
+    cancel_of,
+    commented,
+    commit_of,
+    everything,
+    initial,
+    tried,
+    waiting_for,
+)
+
+Question = Callable[[Store], object]
+
+TOKENS = ("user:ben", "role:security", "group:ops")
+
+
+def a_question(chance: random.Random) -> Question:
+    """Draw something to ask of a store; the same of both."""
+    name = f"r{chance.randrange(4)}"
+    state_id = f"quota/{chance.randrange(2)}"
+    reason = chance.choice(["more room"] * 9 + ["another wish"])
+    request: MutationRequest = asked(name, state_id=state_id, reason=reason)
+    fence, version = chance.randrange(4), chance.randrange(3)
+    ask = Ask(request_id=name, round=0, fence=fence, kind=chance.choice(["assess", "resolve"]))
+    picture = waiting_for(request, *chance.sample(TOKENS, 2))
+    if chance.random() < 0.5:
+        picture = commented(picture)
+    given: dict[str, Any] = {"fence": fence}
+    if chance.random() < 0.5:
+        given |= {"ask": ask, "answer": chance.choice([None, 1, {"a": [1]}])}
+    if chance.random() < 0.3:
+        given |= {"audit": [tried(request)], "seed": initial(state_id, plan=name)}
+    cancel = cancel_of(request)
+    mutation = ChoosePlan(plan=f"plan-{chance.randrange(3)}")
+    commit = commit_of(request, version, fence=fence, mutation=mutation)
+    wanted = RequestFilter(
+        state_id=chance.choice([None, state_id]),
+        statuses=chance.choice([(), ("Pending",), ("Executed", "Canceled")]),
+        awaiting=tuple(chance.sample(TOKENS, chance.randrange(3))),
+        open_only=chance.random() < 0.3,
+    )
+    return chance.choice(
+        [
+            lambda store: store.note(picture, **given),
+            lambda store: store.note(picture, **given),
+            lambda store: store.end(commit),
+            lambda store: store.end(commit),
+            lambda store: store.end(cancel),
+            lambda store: store.answered(ask),
+            lambda store: store.view(name, state_id),
+            lambda store: list(store.requests(wanted, limit=2, after=chance_of(name))),
+            lambda store: store.drift(state_id, version, version + 2),
+            lambda store: [store.delivered(d.key, later()) for d in store.undelivered(state_id)],
+            lambda store: store.ended_among(["r0", "r1", "r2", "r3"]),
+        ]
+    )
+
+
+def chance_of(name: str) -> str | None:
+    return None if name == "r0" else name
+
+
+def answer_of(store: Store, question: Question) -> object:
+    try:
+        return question(store)
+    except MutatorError as error:
+        return error.code, error.details
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_fake_and_the_database_answer_alike(
+    sqlite_store: Store, seed: int, tmp_path: Path
+) -> None:
+    chance = random.Random(seed)
+    fake = MemoryStore()
+
+    for _ in range(60):
+        question = a_question(chance)
+        assert answer_of(fake, question) == answer_of(sqlite_store, question)
+
+    assert everything(fake) == everything(sqlite_store)
