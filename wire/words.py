@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from core.governance.request import MutationRequest, Status, Wish
@@ -9,6 +10,8 @@ from core.requirements import Strategy
 
 MAX_DETAILS = 12_000
 """Characters of the current details; the server refuses more than 20,000 bytes."""
+
+_TICKS = re.compile("`+")
 
 
 def summary_of(wish: Wish) -> str:
@@ -82,8 +85,8 @@ def _effect(request: MutationRequest) -> str:
     if effect is None or not effect.total:
         return "Predicted change: none."
     version = request.snapshot.version if request.snapshot else 0
-    shown = "\n".join(f"    {line}" for line in effect.lines)
-    more = f"\n    and {effect.total - len(effect.lines)} more" if effect.truncated else ""
+    shown = "\n".join(f"- {_code(line)}" for line in effect.lines)
+    more = f"\n- and {effect.total - len(effect.lines)} more" if effect.truncated else ""
     undo = (
         f"It cannot be taken back: {request.irreversible}"
         if request.irreversible
@@ -95,6 +98,13 @@ def _effect(request: MutationRequest) -> str:
         else f"If the state moves: {request.strategy.value}."
     )
     return f"Predicted change, on version {version}:\n\n{shown}{more}\n\n{undo} {covers}"
+
+
+def _code(text: str) -> str:
+    """Answer a text as Markdown that is shown as it is and, unlike a block, folds."""
+    fence = "`" * (max(map(len, _TICKS.findall(text)), default=0) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def _time(at: datetime | None) -> str:

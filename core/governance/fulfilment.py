@@ -250,7 +250,8 @@ def _why_pending(request: MutationRequest) -> str:
 def _text(state: RequirementState) -> str:
     requirement = state.requirement
     if requirement.kind == RequirementKind.APPROVAL:
-        words = f"approval by {requirement.describe()}"
+        title = f"{requirement.title}: " if requirement.title else ""
+        words = f"{title}approval by {requirement.needed} of {requirement.who.describe()}"
         have = f", {len(state.granted_by)} given" if state.granted_by else ""
         later = f" (step {requirement.step}, not open yet)" if state.status == "waiting" else ""
         return f"{words}{have}{later}"

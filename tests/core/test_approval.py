@@ -537,7 +537,7 @@ def test_everything_it_waits_for_is_shown_and_what_comes_first_comes_first() -> 
 
     assert [(p.text, p.who, p.open) for p in request.pending] == [
         ("approval by 1 of role:security", ("role:security",), True),
-        ("approval by Operations: 2 of group:ops (step 2, not open yet)", (), False),
+        ("Operations: approval by 2 of group:ops (step 2, not open yet)", (), False),
     ]
 
 
