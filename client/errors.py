@@ -50,14 +50,25 @@ class ServerUnavailable(Unavailable):
 
 
 class WorkerUnavailable(Unavailable):
-    """The server answers, but no worker takes the work in time; `waited` is in seconds."""
+    """The server answers, but no worker takes the work in time.
 
-    def __init__(self, task_queue: str, waited: float) -> None:
+    Attributes:
+        waited: Seconds.
+        decision_id: Of a message that may yet be taken; repeated under it, it counts once.
+    """
+
+    def __init__(self, task_queue: str, waited: float, decision_id: str | None = None) -> None:
+        again = (
+            f"repeat it with the decision id {decision_id!r}, it may have been kept"
+            if decision_id
+            else "ask again"
+        )
         super().__init__(
             f"No worker answered on task queue {task_queue!r} within {waited:g} s; start one with "
-            "`python worker.py --domain ...` and ask again.",
+            f"`python worker.py --domain ...` and {again}.",
             task_queue=task_queue,
             waited=waited,
+            decision_id=decision_id,
         )
 
 

@@ -7,7 +7,6 @@ when the server says unavailable, aborted or not ready: it counts once, however 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -21,7 +20,7 @@ from core.model import Value
 from wire.messages import Message, Reply, read_message, reply_of
 
 from . import reading
-from .errors import NotSettled, WorkflowGone
+from .errors import Unavailable, WorkerUnavailable, WorkflowGone
 from .outside import Outside
 from .translate import address_of, in_our_words, in_words, is_missing, is_passing, no_worker
 
@@ -90,7 +89,7 @@ async def send(outside: Outside, sending: Sending) -> Reply:
             reply = await _answer(outside, sending, f"{sending.decision_id}~{again}", deadline)
         except RequestClosed:  # it ended meanwhile, whoever ended it
             return reply_of(await reading.get(outside, sending.request_id))
-        except NotSettled:
+        except Unavailable:
             return reply
     return reply
 
@@ -101,15 +100,13 @@ async def _answer(outside: Outside, sending: Sending, update_id: str, deadline: 
     pause = FIRST_PAUSE
     while True:
         try:
-            reply: Reply = await handle.execute_update(
-                sending.name,
-                sending.payload,
-                id=update_id,
-                result_type=Reply,
-                rpc_timeout=timedelta(seconds=max(deadline - monotonic(), 0.5)),
-            )
+            # The SDK asks again for ever while no worker is there; its own timeout is for one RPC.
+            async with asyncio.timeout(max(deadline - monotonic(), 0.5)):
+                reply: Reply = await handle.execute_update(
+                    sending.name, sending.payload, id=update_id, result_type=Reply
+                )
             return reply
-        except TemporalError as error:
+        except (TemporalError, TimeoutError) as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from error  # the SDK says "timed out" for this too
@@ -118,6 +115,10 @@ async def _answer(outside: Outside, sending: Sending, update_id: str, deadline: 
             elif not (is_passing(error) or no_worker(error)):
                 raise in_words(
                     error, address=address_of(outside.client), request_id=sending.request_id
+                ) from error
+            if monotonic() + pause > deadline and no_worker(error):
+                raise WorkerUnavailable(
+                    outside.task_queue, sending.within, sending.decision_id
                 ) from error
             if monotonic() + pause > deadline:
                 raise in_words(

@@ -131,7 +131,8 @@ async def _decide(
     who, mutator = call.who, await call.mutator()
     shown = await mutator.get(request_id)
     if not call.as_json and not shown.status.is_terminal and verdict != "withdraw":
-        call.say(show.decided_view(shown, verdict))
+        moved_to = await mutator.moved_to(shown)
+        call.say(show.decided_view(shown, verdict, moved_to=moved_to))
     reply = await mutator.decide(
         request_id,
         verdict,

@@ -36,8 +36,9 @@ def request_view(request: MutationRequest, *, moved_to: int | None = None) -> Gr
         moved_to: The version the state is at, where it moved since the request was assessed.
     """
     return Group(
-        *_head(request),
+        _headline(request),
         *_waiting(request),
+        *_section("Request", _what(request)),
         *_section("Predicted change" if not request.status.is_terminal else "Change", _on(request)),
         *_section("The state moved", _drift(request, moved_to)),
         *_since_granted(request),
@@ -51,15 +52,21 @@ def request_view(request: MutationRequest, *, moved_to: int | None = None) -> Gr
 
 def progress_view(request: MutationRequest) -> Group:
     """Say how a request stands, and what it waits for."""
-    return Group(*_head(request)[:1], *_waiting(request))
+    return Group(_headline(request), *_waiting(request))
 
 
-def decided_view(request: MutationRequest, verb: str) -> Group:
-    """Say what is about to be decided on: who asks, the effect, the way back, the binding."""
+def decided_view(request: MutationRequest, verb: str, *, moved_to: int | None = None) -> Group:
+    """Say what is about to be decided on: who asks, the effect, the way back, the binding.
+
+    Args:
+        verb: What the reader does: approve, reject.
+        moved_to: As in `request_view`.
+    """
     return Group(
         _line(f"You {verb} {request.request_id}:", "bold"),
-        *_head(request)[1:],
+        *(_line(f"  {line}") for line in _what(request)),
         *_section("Predicted change", _on(request)),
+        *_section("The state moved", _drift(request, moved_to)),
         *_since_granted(request),
         *_section("Way back", _way_back(request)),
         *_section("Warnings", [w.message for w in request.warnings]),
@@ -128,22 +135,23 @@ def history_view(entries: Sequence[HistoryEntry]) -> Group:
     return Group(*said)
 
 
-def _head(request: MutationRequest) -> list[Text]:
+def _headline(request: MutationRequest) -> Text:
     style = f"bold {STYLES.get(request.status, '')}".strip()
+    return _line(f"{request.request_id}  {words.headline(request)}", style)
+
+
+def _what(request: MutationRequest) -> list[str]:
     context, intent = request.context, request.intent
     what = " + ".join(f"{m.type}({_parameters(m.parameters)})" for m in request.mutations)
     asked = f"asked by {context.actor_id}"
     if context.on_behalf_of:
         asked += f" for {context.on_behalf_of}"
-    lines = [
-        _line(f"{request.request_id}  {words.headline(request)}", style),
-        _line(f"  {what} on {request.state_id}, {asked}"),
-    ]
+    lines = [f"{what} on {request.state_id}, {asked}"]
     if context.reason:
-        lines.append(_line(f"  {context.reason}", "italic"))
+        lines.append(f"reason: {context.reason}")
     if intent is not None:
-        told = f"  risk {intent.risk.value}, blast radius {intent.blast_radius.value}"
-        lines.append(_line(f"{told}, strategy {request.strategy.value}", "dim"))
+        risk = f"risk {intent.risk.value}, blast radius {intent.blast_radius.value}"
+        lines.append(f"{risk}, if the state moves: {request.strategy.value}")
     return lines
 
 

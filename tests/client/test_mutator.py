@@ -538,8 +538,11 @@ async def test_without_a_worker_the_caller_is_told_in_time(
 
     with pytest.raises(ClientError):
         await deserted.get(request_id)
-    with pytest.raises(WorkerUnavailable):
-        await deserted.approve(request_id, actor_id="ben", binding="x", within=1)
+    with pytest.raises(WorkerUnavailable, match="mine") as told:
+        await deserted.approve(
+            request_id, actor_id="ben", binding="x", decision_id="mine", within=1
+        )
+    assert told.value.details["decision_id"] == "mine"
     with pytest.raises(WorkerUnavailable):
         await deserted.preview(wish(world))
     await world.client.get_workflow_handle(request_id).terminate()
