@@ -232,6 +232,7 @@ def test_apply_answers_side_effects_that_can_be_written(effects: Any) -> None:
     assert isinstance(result.error, WrongType)
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_a_state_that_model_copy_made_invalid_is_refused() -> None:
     result = run(doing(lambda state: state.model_copy(update={"limit": "many"})))
 
