@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from temporalio import activity
 
 from core.audit import MutationRecord, Subject
 from core.context import Mode
@@ -40,9 +39,6 @@ from store.protocol import StoredState
 from .outside import Outside
 
 T = TypeVar("T")
-
-BEAT = 2.0
-"""Seconds between two signs of life while author code runs."""
 
 GRACE = 1.0
 """Seconds beyond a run's own deadline after which its thread is left behind."""
@@ -210,24 +206,12 @@ def in_thread(run: Callable[[], T], timeout: float) -> T:
 
     thread = threading.Thread(target=work, name="author-code", daemon=True)
     thread.start()
-    left = timeout + GRACE
-    while left > 0:
-        thread.join(min(left, BEAT))
-        if not thread.is_alive():
-            break
-        left -= BEAT
-        show_life()
-    else:
+    thread.join(timeout + GRACE)
+    if thread.is_alive():
         raise ExecutionTimeout(timeout, timeout + GRACE)
     if raised:
         raise raised[0]
     return brought[0]
-
-
-def show_life() -> None:
-    """Tell Temporal that this attempt is alive; one that is not is replaced within seconds."""
-    if activity.in_activity():
-        activity.heartbeat()
 
 
 def stranger_of(request: MutationRequest, directory: Directory) -> Rejection | None:

@@ -22,7 +22,7 @@ from store.protocol import Ask, Conflict, Ended, Fenced
 from wire.asks import Executed, ExecuteMutation
 from wire.names import Activity
 
-from .evaluation import Evaluation, show_life
+from .evaluation import Evaluation
 from .outside import Outside
 from .resolve import compare
 
@@ -40,7 +40,6 @@ class Executing:
     def execute_mutation(self, ask: ExecuteMutation) -> Executed:
         """Commit and end the request, or answer why not."""
         for attempt in range(ATTEMPTS):
-            show_life()
             turn = self.outside.store.turn(ask.request.state_id) if attempt else nullcontext()
             with turn:
                 answer = self._attempt(ask)

@@ -12,6 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from wire.asks import Dispatched, DispatchSideEffects
     from wire.names import DISPATCHER_TYPE, Activity, Signal
 
+from .options import HEARTBEAT
+
 
 @workflow.defn(name=DISPATCHER_TYPE)
 class SideEffectDispatcherWorkflow:
@@ -34,6 +36,7 @@ class SideEffectDispatcherWorkflow:
                 DispatchSideEffects(state_id=self._state_id),
                 result_type=Dispatched,
                 start_to_close_timeout=timedelta(minutes=5),
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=RetryPolicy(
                     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)
                 ),

@@ -11,6 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from wire.asks import Reconcile, Reconciled
     from wire.names import RECONCILER_TYPE, Activity
 
+from .options import HEARTBEAT
+
 
 @workflow.defn(name=RECONCILER_TYPE)
 class ReconcilerWorkflow:
@@ -24,7 +26,7 @@ class ReconcilerWorkflow:
             Reconcile(at=workflow.now()),
             result_type=Reconciled,
             start_to_close_timeout=timedelta(minutes=10),
-            heartbeat_timeout=timedelta(minutes=2),
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=RetryPolicy(maximum_attempts=3),
             summary="Compare open workflows with the record",
         )
