@@ -1,0 +1,200 @@
+"""The worker is killed with SIGKILL between any two steps; another one brings the request home.
+
+A drill mostly waits until the server notices, so several run at once, and each test looks at what
+one of them left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from core.audit import AuditEntry
+from core.governance.request import MutationRequest
+from core.history import HistoryEntry
+from store import open_store
+from store.protocol import Store, StoredState
+from tests.drills import points
+from tests.fixtures.postgres import Postgres
+from tests.support.world import Handle, World, make_world
+from wire.messages import RequestResult
+from wire.names import WORKFLOW_TYPE
+
+ROOT = Path(__file__).parents[2]
+STORES = ("sqlite", "postgres")
+BEFORE_APPROVAL = {points.ASSESSMENT_STORED, points.ASSESSMENT_ANSWERED}
+
+AT_ONCE = 4
+"""Drills at once: each is a process that starts, and then much waiting."""
+
+RECOVERS_WITHIN = 10.0
+"""Seconds from a worker's death until another one has brought the request further."""
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What a drill left."""
+
+    recovered_after: float
+    result: RequestResult
+    request: MutationRequest
+    state: StoredState | None
+    history: Sequence[HistoryEntry]
+    audit: Sequence[AuditEntry]
+
+
+Drills = dict[tuple[str, str], asyncio.Task[Aftermath]]
+
+
+@pytest.fixture(scope="module")
+async def drills(
+    request: pytest.FixtureRequest,
+    server: WorkflowEnvironment,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Drills]:
+    """The drills that the tests asked for look at, running."""
+    folder, number = tmp_path_factory.mktemp("drills"), itertools.count()
+    urls: dict[str, Callable[[], str]] = {
+        "sqlite": lambda: f"sqlite:///{folder / f'{next(number)}.db'}",
+        "postgres": lambda: _postgres(request).database(),
+    }
+    asked = {
+        (str(item.callspec.params["kind"]), str(item.callspec.params["point"]))
+        for item in request.session.items
+        if item.path == Path(__file__) and isinstance(item, pytest.Function)
+    }
+    turn = asyncio.Semaphore(AT_ONCE)
+    running = {
+        (kind, point): asyncio.create_task(drill(server, urls[kind](), point, turn))
+        for kind, point in itertools.product(STORES, points.POINTS)
+        if (kind, point) in asked
+    }
+    yield running
+    for task in running.values():
+        task.cancel()
+    await asyncio.gather(*running.values(), return_exceptions=True)
+
+
+def _postgres(request: pytest.FixtureRequest) -> Postgres:
+    found: Postgres = request.getfixturevalue("postgres")
+    return found
+
+
+@pytest.mark.parametrize("point", points.POINTS)
+@pytest.mark.parametrize("kind", STORES)
+async def test_g4_a_killed_worker_leaves_exactly_one_version(
+    drills: Drills, kind: str, point: str
+) -> None:
+    left = await drills[kind, point]
+
+    request = left.request
+    commits = [entry for entry in left.audit if entry.context.mode.value == "commit"]
+    assert left.result.status == request.status == "Executed"
+    assert left.state is not None
+    assert left.state.version == left.result.resulting_version == 1
+    assert left.state.document == {"numbers": {"x": 1}}
+    assert [entry.subject.request_id for entry in left.history] == [request.request_id]
+    assert [entry.execution_id for entry in commits] == [request.execution_id]
+    assert [d.code for d in request.decisions].count("Executed") == 1
+    assert [d.actor_id for d in request.decisions if d.code == "Granted"] == ["ben"]
+    assert left.recovered_after < RECOVERS_WITHIN
+
+
+async def drill(
+    server: WorkflowEnvironment, store_url: str, point: str, turn: asyncio.Semaphore
+) -> Aftermath:
+    """Kill a worker at a point, let another one go on, and answer what they left."""
+    queue, state = World.fresh("drill"), f"box/{World.fresh('s')}"
+    async with turn:
+        store = open_store(store_url)
+        async with doomed_worker(server, queue, store_url, point) as worker:
+            handle = await start(server, queue, state)
+            if point not in BEFORE_APPROVAL:
+                await until_pending(handle)
+                await handle.signal("approve", {"decision_id": "d-1", "actor_id": "ben"})
+            async with asyncio.timeout(20):
+                assert await worker.wait() == -signal.SIGKILL
+        killed = time.monotonic()
+        async with make_world(server, store, task_queue=queue) as world:
+            if point in BEFORE_APPROVAL:
+                await world.until(handle, lambda r: r.status == "Pending", seconds=90)
+                recovered_after = time.monotonic() - killed
+                await world.decide(handle, "ben")
+            result = await world.result(handle, seconds=90)
+            request = await world.agree(handle)
+            await until_dispatched(store, state)
+            if point not in BEFORE_APPROVAL:
+                recovered_after = time.monotonic() - killed
+        left = Aftermath(
+            recovered_after=recovered_after,
+            result=result,
+            request=request,
+            state=store.state(state),
+            history=store.history(state),
+            audit=store.audit(request_id=handle.id),
+        )
+        store.close()
+    print(f"{recovered_after:.1f} s {point}")
+    return left
+
+
+@asynccontextmanager
+async def doomed_worker(
+    server: WorkflowEnvironment, queue: str, store_url: str, point: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.drills.doomed_worker", queue, store_url, point),
+        cwd=ROOT,
+        env={**os.environ, "TEMPORAL_ADDRESS": server.client.service_client.config.target_host},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"serving\n"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def start(server: WorkflowEnvironment, queue: str, state: str) -> Handle:
+    payload = {
+        "state_id": state,
+        "mutations": [{"type": "Put", "parameters": {"key": "x", "value": 1}}],
+        "actor_id": "ana",
+        "metadata": {"needs": [{"roles": ["approver"], "needed": 1}]},
+    }
+    return await server.client.start_workflow(
+        WORKFLOW_TYPE,
+        payload,
+        id=World.fresh("r"),
+        task_queue=queue,
+        # A workflow task that dies with its worker is handed out again after this long.
+        task_timeout=timedelta(seconds=1),
+    )
+
+
+async def until_pending(handle: Handle) -> None:
+    async with asyncio.timeout(20):
+        while (await handle.query("why_blocked"))["status"] != "Pending":
+            await asyncio.sleep(0.05)
+
+
+async def until_dispatched(store: Store, state: str) -> None:
+    async with asyncio.timeout(60):
+        while store.undelivered(state):
+            await asyncio.sleep(0.05)
