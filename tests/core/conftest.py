@@ -12,7 +12,7 @@ from tests.core.builders import Clock, Ids
 
 settings.register_profile(
     "modest",
-    max_examples=200,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[p for p in Phase if p is not Phase.explain],
