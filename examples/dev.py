@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _serve(processes: Processes) -> int:
     place = processes.place
     print("Starting a Temporal server and a worker ...", flush=True)
-    server = processes.temporal(port=PORT, ui_port=UI_PORT)
+    server = await processes.temporal(port=PORT, ui_port=UI_PORT)
     worker = processes.worker(server)
     point_at(server)
     await until_ready(await Mutator.connect(), worker)

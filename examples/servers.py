@@ -35,8 +35,8 @@ DIRECTORY = "examples/data/directory.toml"
 OPENS_WITHIN = 30.0
 """Seconds a server may take until its port is open."""
 
-ENDS_WITHIN = 35.0
-"""Seconds a process may take to end by itself; a worker lets its activities go on for 30."""
+DRAINS_WITHIN = 35.0
+"""Seconds in which a worker has ended by itself; it lets its activities go on for 30."""
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, SIGTERM or a closed terminal."""
@@ -152,9 +152,14 @@ class Process:
 
 @dataclass
 class Processes:
-    """The processes of one run; leaving the block ends them, the last one started first."""
+    """The processes of one run; leaving the block ends them, the last one started first.
+
+    Attributes:
+        patience: Seconds each may take to end by itself before it is killed.
+    """
 
     place: Place
+    patience: float = DRAINS_WITHIN
     _running: list[Process] = field(default_factory=list)
     _held: ExitStack = field(default_factory=ExitStack)
 
@@ -205,11 +210,11 @@ class Processes:
             process = self._running.pop()
             process.popen.terminate()
             try:
-                process.popen.wait(ENDS_WITHIN)
+                process.popen.wait(self.patience)
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def temporal(self, *, port: int | None = None, ui_port: int | None = None) -> Server:
+    async def temporal(self, *, port: int | None = None, ui_port: int | None = None) -> Server:
         """Start a Temporal server with its UI; what it knows is kept in the folder.
 
         Args:
@@ -235,7 +240,7 @@ class Processes:
         ]
         process = self._start("Temporal server", "temporal", arguments, _environment())
         for each in (port, ui_port):
-            _wait_for(process, each)
+            await _until_open(process, each)
         return Server(address=f"{HOST}:{port}", ui=f"http://{HOST}:{ui_port}")
 
     def worker(self, server: Server) -> Process:
@@ -269,8 +274,18 @@ class Processes:
         return process
 
 
-def run(place: Place, main: Callable[[Processes], Awaitable[int]]) -> int:
+def run(
+    place: Place,
+    main: Callable[[Processes], Awaitable[int]],
+    *,
+    patience: float = DRAINS_WITHIN,
+) -> int:
     """Run something that needs processes, and end them whatever becomes of it.
+
+    Args:
+        place: Where they keep what they know.
+        main: What is run.
+        patience: As of `Processes`.
 
     Returns:
         What `main` answered, or `INTERRUPTED`.
@@ -279,7 +294,7 @@ def run(place: Place, main: Callable[[Processes], Awaitable[int]]) -> int:
         CannotStart: Something did not start, or has ended by itself.
     """
     try:
-        with Processes(place) as processes:
+        with Processes(place, patience) as processes:
             return asyncio.run(_interruptible(main(processes)))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -347,7 +362,7 @@ def _free(wanted: int | None, *, but: int | None = None) -> int:
     raise CannotStart(f"There is no free port on {HOST}.")
 
 
-def _wait_for(process: Process, port: int) -> None:
+async def _until_open(process: Process, port: int) -> None:
     deadline = time.monotonic() + OPENS_WITHIN
     while True:
         try:
@@ -359,6 +374,6 @@ def _wait_for(process: Process, port: int) -> None:
                     f"The {process.name} did not open port {port} within {OPENS_WITHIN:g} s; "
                     f"what it said is in {process.log}."
                 ) from None
-            time.sleep(0.05)
+            await asyncio.sleep(0.05)
         else:
             return

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     place = Place(options.data.absolute())
     try:
-        return run(place, lambda processes: _story(processes, options))
+        return run(place, lambda processes: _story(processes, options), patience=5)
     except (NotAsExpected, CannotStart, MutatorError) as error:
         sys.stdout.flush()
         sys.stderr.write(f"{error}\n")
@@ -54,7 +54,7 @@ async def _story(processes: Processes, options: argparse.Namespace) -> int:
     teller.line("The flag new-checkout is critical: two release managers have to agree.")
     teller.line()
     async with teller.waiting("a Temporal server and a worker start"):
-        server = processes.temporal()
+        server = await processes.temporal()
         worker = processes.worker(server)
         point_at(server)
         records = open_records(place.store_url)
