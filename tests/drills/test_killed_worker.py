@@ -29,14 +29,17 @@ from store.protocol import Store, StoredState
 from tests.drills import points
 from tests.fixtures.postgres import Postgres
 from tests.support.world import Handle, World, make_world
-from wire.messages import RequestResult
-from wire.names import WORKFLOW_TYPE
+from wire.messages import Reply, RequestResult
+from wire.names import WORKFLOW_TYPE, Signal, Update
 
 ROOT = Path(__file__).parents[2]
 STORES = ("sqlite", "postgres")
 BEFORE_APPROVAL = {points.ASSESSMENT_STORED, points.ASSESSMENT_ANSWERED}
 
-AT_ONCE = 4
+BY_UPDATE = {"postgres"}
+"""There Ben decides by an update and waits for its answer; elsewhere by a signal."""
+
+AT_ONCE = 6
 """Drills at once: each is a process that starts, and then much waiting."""
 
 RECOVERS_WITHIN = 10.0
@@ -48,6 +51,7 @@ class Aftermath:
     """What a drill left."""
 
     recovered_after: float
+    reply: Reply | None
     result: RequestResult
     request: MutationRequest
     state: StoredState | None
@@ -77,7 +81,9 @@ async def drills(
     }
     turn = asyncio.Semaphore(AT_ONCE)
     running = {
-        (kind, point): asyncio.create_task(drill(server, urls[kind](), point, turn))
+        (kind, point): asyncio.create_task(
+            drill(server, urls[kind](), point, turn, update=kind in BY_UPDATE)
+        )
         for kind, point in itertools.product(STORES, points.POINTS)
         if (kind, point) in asked
     }
@@ -110,35 +116,47 @@ async def test_g4_a_killed_worker_leaves_exactly_one_version(
     assert [d.code for d in request.decisions].count("Executed") == 1
     assert [d.actor_id for d in request.decisions if d.code == "Granted"] == ["ben"]
     assert left.recovered_after < RECOVERS_WITHIN
+    if kind in BY_UPDATE:
+        assert left.reply is not None
+        assert left.reply.status == "Executed" or not left.reply.settled
 
 
 async def drill(
-    server: WorkflowEnvironment, store_url: str, point: str, turn: asyncio.Semaphore
+    server: WorkflowEnvironment,
+    store_url: str,
+    point: str,
+    turn: asyncio.Semaphore,
+    *,
+    update: bool,
 ) -> Aftermath:
     """Kill a worker at a point, let another one go on, and answer what they left."""
     queue, state = World.fresh("drill"), f"box/{World.fresh('s')}"
+    early = point in BEFORE_APPROVAL
     async with turn:
         store = open_store(store_url)
         async with doomed_worker(server, queue, store_url, point) as worker:
             handle = await start(server, queue, state)
-            if point not in BEFORE_APPROVAL:
+            if not early:
                 await until_pending(handle)
-                await handle.signal("approve", {"decision_id": "d-1", "actor_id": "ben"})
+                answer = await decide(handle, update=update)
             async with asyncio.timeout(20):
                 assert await worker.wait() == -signal.SIGKILL
         killed = time.monotonic()
         async with make_world(server, store, task_queue=queue) as world:
-            if point in BEFORE_APPROVAL:
+            if early:
                 await world.until(handle, lambda r: r.status == "Pending", seconds=90)
                 recovered_after = time.monotonic() - killed
-                await world.decide(handle, "ben")
+                answer = await decide(handle, update=update)
             result = await world.result(handle, seconds=90)
             request = await world.agree(handle)
             await until_dispatched(store, state)
-            if point not in BEFORE_APPROVAL:
+            if not early:
                 recovered_after = time.monotonic() - killed
+            async with asyncio.timeout(20):
+                reply = await answer
         left = Aftermath(
             recovered_after=recovered_after,
+            reply=reply,
             result=result,
             request=request,
             state=store.state(state),
@@ -148,6 +166,22 @@ async def drill(
         store.close()
     print(f"{recovered_after:.1f} s {point}")
     return left
+
+
+async def decide(handle: Handle, *, update: bool) -> asyncio.Task[Reply | None]:
+    """Let Ben approve; answer what will be his answer."""
+    message = {"decision_id": "d-1", "actor_id": "ben", "verdict": "approve"}
+
+    async def send() -> Reply | None:
+        if update:
+            found: Reply = await handle.execute_update(
+                Update.DECIDE, message, id="d-1", result_type=Reply
+            )
+            return found
+        await handle.signal(Signal.APPROVE, message)
+        return None
+
+    return asyncio.create_task(send())
 
 
 @asynccontextmanager

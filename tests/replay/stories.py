@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tests.support.world import Handle, World
+from tests.support.world import Handle, World, make_world
 
 ONE = [{"roles": ["approver"], "needed": 1}]
 TWO = [{"roles": ["approver"], "needed": 2}]
@@ -83,6 +83,19 @@ async def expired(world: World) -> Handle:
     return handle
 
 
+async def expired_with_late_signals(world: World) -> Handle:
+    """No worker was there at the deadline: one of two came before it, the other after it."""
+    async with make_world(world.env, world.store) as stopped:
+        handle = await stopped.start("Add", needs=TWO, expires_in=3)
+        request = await stopped.pending(handle)
+    await handle.signal("approve", {"decision_id": "d-1", "actor_id": "ben"})
+    await asyncio.sleep((request.expires_at - datetime.now(UTC)).total_seconds() + 0.1)
+    await handle.signal("approve", {"decision_id": "d-2", "actor_id": "cleo"})
+    async with make_world(world.env, world.store, task_queue=stopped.task_queue):
+        assert (await world.result(handle)).status == "Expired"
+    return handle
+
+
 async def canceled(world: World) -> Handle:
     """The requester changes their mind."""
     handle = await world.start("Add", needs=ONE)
@@ -152,6 +165,7 @@ STORIES: Final[dict[str, Story]] = {
         stale_renewed,
         survived,
         expired,
+        expired_with_late_signals,
         canceled,
         canceled_in_temporal,
         conflict,
