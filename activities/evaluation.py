@@ -75,14 +75,21 @@ def load(outside: Outside, request: MutationRequest, stored: StoredState | None)
     Raises:
         UnknownName: The domain, the mutation or the state is unknown.
         InvalidParameters: The parameters do not validate.
-        InvalidValue: The state cannot be read.
+        InvalidValue: The state cannot be read, or a mutation reads differently than before.
     """
     domain = outside.domains.of(request.state_id)
     mutations = tuple(_read(domain, each) for each in request.mutations)
+    records = tuple(map(record, mutations))
+    for wished, read in zip(request.mutations, records, strict=True):
+        if wished.schema_version and wished.digest != read.digest:
+            raise InvalidValue(
+                f"{wished.type} v{wished.schema_version} is no longer read as it was when it was "
+                "assessed. Register the form of then, or raise the schema version of the new one."
+            )
     if stored is None:
         stored = first_version(domain, request.state_id)
     state = domain.read_state(stored.document, stored.schema_version)
-    return Loaded(domain, mutations, tuple(map(record, mutations)), state, stored)
+    return Loaded(domain, mutations, records, state, stored)
 
 
 def first_version(domain: Domain[Any], state_id: str) -> StoredState:

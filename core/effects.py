@@ -38,14 +38,22 @@ class Effect(Value):
     changes: ChangeSet = ChangeSet()
     side_effects: tuple[SideEffect, ...] = ()
 
-    def digest(self, covers: Sequence[str] = ("",)) -> str:
-        """Digest the part of the effect under `covers` (JSON Pointer prefixes).
+    def digest(self, covers: Sequence[str] = ("",), *, among: Sequence[str] = ("",)) -> str:
+        """Digest the part of the effect that somebody answers for.
 
-        Side effects have no path, so every part contains all of them.
+        Args:
+            covers: What they cover, as JSON Pointer prefixes.
+            among: What all of them together cover. What nobody covers belongs to everybody, and
+                so do side effects, which have no path: nothing changes without being asked again.
         """
+        mine = self.changes.covered(covers)
+        answered_for = {change.path for change in self.changes.covered(among).changes}
+        nobodys = [c for c in self.changes.changes if c.path not in answered_for]
+        if nobodys:
+            mine = ChangeSet(changes=(*mine.changes, *nobodys))
         return digest(
             {
-                "changes": self.changes.covered(covers).digest(),
+                "changes": mine.digest(),
                 "side_effects": [effect.model_dump(mode="json") for effect in self.side_effects],
             }
         )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from core.governance.request import MutationRequest, Status, Wish
+from core.governance.request import Category, MutationRequest, Status, Wish
 from core.requirements import Strategy
+
+MAX_SUMMARY = 380
+"""Bytes of a summary; the server refuses more than 400."""
 
 MAX_DETAILS = 12_000
 """Characters of the current details; the server refuses more than 20,000 bytes."""
@@ -15,9 +18,9 @@ _TICKS = re.compile("`+")
 
 
 def summary_of(wish: Wish) -> str:
-    """Answer one line that says what is wished for; at most 200 characters."""
+    """Answer one line that says what is wished for; at most `MAX_SUMMARY` bytes."""
     what = " + ".join(m.type for m in wish.mutations)
-    return f"{what} on {wish.state_id}, asked by {wish.actor_id}"[:200]
+    return cut_bytes(f"{what} on {wish.state_id}, asked by {wish.actor_id}", MAX_SUMMARY)
 
 
 def details_of(wish: Wish) -> str:
@@ -68,7 +71,7 @@ def headline(request: MutationRequest) -> str:
         case Status.CREATED:
             return "Created: being assessed."
         case _:
-            return f"{request.status.value}: {request.decisions[-1].reason}"
+            return f"{request.status.value}: {_last_step(request)}"
 
 
 def waiting_lines(request: MutationRequest) -> list[str]:
@@ -78,6 +81,16 @@ def waiting_lines(request: MutationRequest) -> list[str]:
         f"until {_time(reason.until)}"
         for reason in request.pending
     ]
+
+
+def cut_bytes(text: str, limit: int) -> str:
+    """Cut a text to at most `limit` bytes of UTF-8, never within a character."""
+    return text.encode()[:limit].decode(errors="ignore")
+
+
+def _last_step(request: MutationRequest) -> str:
+    steps = [d for d in request.decisions if d.category is Category.LIFECYCLE]
+    return steps[-1].reason
 
 
 def _effect(request: MutationRequest) -> str:

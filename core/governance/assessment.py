@@ -102,6 +102,7 @@ def assess(
         plan: How to ask for what comes next.
     """
     requirements = result.ruling.requirements
+    among = tuple(prefix for r in requirements for prefix in r.covers)
     barred = tuple(requesters)
     reversible = result.intent.reversible
     return Assessment(
@@ -114,7 +115,7 @@ def assess(
         intent=result.intent,
         requirements=requirements,
         able={r.id: len(directory.able(r, barred)) for r in requirements},
-        covered={r.id: result.effect.digest(r.covers) for r in requirements},
+        covered={r.id: result.effect.digest(r.covers, among=among) for r in requirements},
         effect_digest=result.effect.digest(),
         effect=EffectPreview.of(result.effect),
         issues=result.issues,
@@ -148,7 +149,9 @@ def unfillable(
     barred = tuple(requesters)
     approvals = [r for r in assessment.requirements if r.kind == RequirementKind.APPROVAL]
     for requirement in approvals:
-        unknown = directory.unknown(requirement.who)
+        unknown = [
+            token for token in directory.unknown(requirement.who) if not token.startswith("user:")
+        ]
         if unknown:
             return Rejection(
                 category="unsatisfiable",
