@@ -49,9 +49,9 @@ async def _serve(processes: Processes) -> int:
     place = processes.place
     print("Starting a Temporal server and a worker ...", flush=True)
     server = await processes.temporal(port=PORT, ui_port=UI_PORT)
-    worker = processes.worker(server)
+    processes.worker(server)
     point_at(server)
-    await until_ready(await Mutator.connect(), worker)
+    await until_ready(await Mutator.connect(), processes)
     taken = [
         f"Port {port} is taken, so another one is used."
         for port, address in ((PORT, server.address), (UI_PORT, server.ui))

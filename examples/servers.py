@@ -15,12 +15,14 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPORAL = Path(sysconfig.get_path("scripts")) / "temporal"
@@ -144,11 +146,6 @@ class Process:
             last = f": {said[0].strip()}" if said else ""
             raise CannotStart(f"The {self.name} ended with code {code}{last}")
 
-    def kill(self) -> None:
-        """End it at once, as a crash would: it can neither finish nor tidy anything."""
-        self.popen.kill()
-        self.popen.wait()
-
 
 @dataclass
 class Processes:
@@ -204,6 +201,12 @@ class Processes:
         for process in self._running:
             process.raise_if_ended()
 
+    def kill(self, process: Process) -> None:
+        """End one at once, as a crash would: it can neither finish nor tidy anything."""
+        self._running.remove(process)
+        process.popen.kill()
+        process.popen.wait()
+
     def end(self) -> None:
         """End them, the last one started first; who does not end by itself is killed."""
         while self._running:
@@ -212,7 +215,8 @@ class Processes:
             try:
                 process.popen.wait(self.patience)
             except subprocess.TimeoutExpired:
-                process.kill()
+                process.popen.kill()
+                process.popen.wait()
 
     async def temporal(self, *, port: int | None = None, ui_port: int | None = None) -> Server:
         """Start a Temporal server with its UI; what it knows is kept in the folder.
@@ -276,7 +280,7 @@ class Processes:
 
 def run(
     place: Place,
-    main: Callable[[Processes], Awaitable[int]],
+    main: Callable[[Processes], Coroutine[Any, Any, int]],
     *,
     patience: float = DRAINS_WITHIN,
 ) -> int:
@@ -300,7 +304,7 @@ def run(
         return INTERRUPTED
 
 
-async def _interruptible(main: Awaitable[int]) -> int:
+async def _interruptible(main: Coroutine[Any, Any, int]) -> int:
     """Let every signal that ends cancel what runs, as Ctrl-C does."""
     task = asyncio.ensure_future(main)
     for name in _ENDING:
@@ -311,18 +315,31 @@ async def _interruptible(main: Awaitable[int]) -> int:
         return INTERRUPTED
 
 
+async def while_running(processes: Processes, work: Coroutine[Any, Any, T]) -> T:
+    """Do something, unless a process that it needs ends by itself.
+
+    Raises:
+        CannotStart: A process has ended by itself.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            processes.raise_if_any_ended()
+            await asyncio.wait([task], timeout=0.2)
+        return await task
+    finally:
+        task.cancel()
+
+
 async def until_interrupted(processes: Processes) -> int:
     """Wait for Ctrl-C, or SIGTERM; that is the proper end, so it answers 0.
 
     Raises:
         CannotStart: A process has ended by itself.
     """
-    try:
-        while True:
-            processes.raise_if_any_ended()
-            await asyncio.sleep(1)
-    except asyncio.CancelledError:
-        return 0
+    with suppress(asyncio.CancelledError):
+        await while_running(processes, asyncio.Event().wait())
+    return 0
 
 
 def leave(code: int) -> NoReturn:

@@ -13,7 +13,17 @@ from client import Mutator
 from core import MutatorError
 from store.records import open_records
 
-from ..servers import ROOT, CannotStart, Place, Processes, leave, point_at, run, until_interrupted
+from ..servers import (
+    ROOT,
+    CannotStart,
+    Place,
+    Processes,
+    leave,
+    point_at,
+    run,
+    until_interrupted,
+    while_running,
+)
 from .ready import until_ready
 from .scenes import play
 from .stage import NotAsExpected, Stage
@@ -59,7 +69,7 @@ async def _story(processes: Processes, options: argparse.Namespace) -> int:
         point_at(server)
         records = open_records(place.store_url)
         mutator = await Mutator.connect(records)
-        await until_ready(mutator, worker)
+        await until_ready(mutator, processes)
     await teller.details(
         [
             f"Temporal {server.address}, its UI {server.ui}",
@@ -68,7 +78,8 @@ async def _story(processes: Processes, options: argparse.Namespace) -> int:
         ]
     )
     try:
-        await play(Stage(mutator, teller, processes, server, worker))
+        stage = Stage(mutator, teller, processes, server, worker)
+        await while_running(processes, play(stage))
     finally:
         records.close()
     teller.line()

@@ -150,7 +150,8 @@ async def a_killed_worker(stage: Stage) -> None:
             f"the state is still at version {version}.",
             "bold red",
         )
-        await teller.tell(f"The lock is gone, and worker {stage.start_worker()} starts.")
+        async with teller.waiting("the lock is gone, and another worker starts"):
+            await stage.start_worker()
         await meanwhile_others_go_on(stage)
         await teller.scene("The request of the killed worker executes, and only once")
         lost = "the killed worker gave no sign of life, so what it began was begun again"

@@ -40,10 +40,10 @@ QUIET = (
 async def _take(processes: Processes) -> int:
     processes.place.clear()
     server = await processes.temporal()
-    worker = processes.worker(server)
+    processes.worker(server)
     point_at(server)
     mutator = await Mutator.connect()
-    await until_ready(mutator, worker)
+    await until_ready(mutator, processes)
     wish = payload_of(
         FLAGS,
         ChangeRollout(flag="new-checkout", variant="on", percentage=25),

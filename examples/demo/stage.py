@@ -19,6 +19,7 @@ from wire.words import headline
 
 from ..feature_flags import published_version
 from ..servers import Process, Processes, Server
+from .ready import until_ready
 from .telling import Teller
 
 FLAGS = "feature_flags/web"
@@ -165,12 +166,13 @@ class Stage:
 
     def kill_worker(self) -> int:
         """Kill the worker as a crash would; answer its process id."""
-        self.worker.kill()
+        self.processes.kill(self.worker)
         return self.worker.popen.pid
 
-    def start_worker(self) -> int:
-        """Start another worker; answer its process id."""
+    async def start_worker(self) -> int:
+        """Start another worker; answer its process id once it takes work."""
         self.worker = self.processes.worker(self.server)
+        await until_ready(self.mutator, self.processes)
         return self.worker.popen.pid
 
 

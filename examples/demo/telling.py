@@ -48,8 +48,7 @@ class Teller:
 
     async def says(self, who: str, what: str) -> None:
         """Tell what somebody does."""
-        name = Text(f"   {who:<5}", style=f"bold {PEOPLE.get(who, '')}".strip())
-        self._console.print(name + Text(what, style=""))
+        self.line(Text.assemble((f"   {who:<5}", f"bold {PEOPLE[who]}"), what))
         await self.pause(0.4)
 
     async def tell(self, what: str, style: str = "") -> None:

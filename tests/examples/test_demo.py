@@ -155,10 +155,11 @@ def test_a_story_that_is_interrupted_leaves_nothing_running(
     assert "Traceback" not in demo.said
 
 
-def test_a_story_whose_folder_is_in_use_says_so_in_one_sentence(
+@pytest.mark.timeout(240)
+def test_a_story_that_is_kept_runs_until_it_is_interrupted_and_keeps_its_folder(
     start: Callable[..., Run], tmp_path: Path
 ) -> None:
-    first = start("examples.demo")
+    first = start("examples.demo", "--fast", "--keep")
     first.until_said("Mutator: a story of five people.")
 
     second = start("examples.demo", "--fast")
@@ -167,9 +168,25 @@ def test_a_story_whose_folder_is_in_use_says_so_in_one_sentence(
     assert second.said.splitlines() == [
         f"Another run uses {tmp_path / 'data'}; end it first, or name another folder with --data."
     ]
+    first.until_said("everything runs until Ctrl-C", within=120)
+    time.sleep(1)
+    assert first.popen.poll() is None, first.said
     first.popen.send_signal(signal.SIGINT)
-    first.ends()
+    assert first.ends() == 0, first.said
     assert first.survivors == []
+
+
+def test_a_story_whose_server_dies_says_so_in_one_sentence(start: Callable[..., Run]) -> None:
+    demo = start("examples.demo", "--fast")
+    demo.until_said("ben  approves checkout-25")
+
+    for process in demo.started:
+        if "start-dev" in process.cmdline():
+            process.kill()
+
+    assert demo.ends() == 1
+    assert "The Temporal server ended with code -9" in demo.said.splitlines()[-1]
+    assert demo.survivors == []
 
 
 @pytest.mark.usefixtures("taken_ports")
