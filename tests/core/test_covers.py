@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from core.changes import diff
 from core.effects import Effect
 from core.governance.assessment import unfillable
@@ -9,7 +11,7 @@ from core.governance.people import Directory, Person
 from core.requirements import Requirement
 from tests.core.builders import assessment
 
-BEFORE = {"a": 1, "b": 1, "c": 1}
+BEFORE: dict[str, JsonValue] = {"a": 1, "b": 1, "c": 1}
 AMONG = ("/a", "/b")
 
 
