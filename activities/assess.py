@@ -41,6 +41,8 @@ class Assessing:
         stored = self.outside.store.answered(key)
         if stored is not None:
             return Assessed.model_validate(stored)
+        if activity.info().is_local and self._wants_remote(request):
+            return Assessed(remotely=True)
         answer, evaluation = self._assess(ask, view)
         noted = self.outside.store.note(
             after(ask, answer),
@@ -57,6 +59,13 @@ class Assessing:
                 return Assessed(fenced=fence)
             case _:
                 return Assessed.model_validate(noted.answer)
+
+    def _wants_remote(self, request: MutationRequest) -> bool:
+        """Answer whether the domain wants its code run remotely from the start."""
+        try:
+            return self.outside.domains.of(request.state_id).run == "remote"
+        except MutatorError:
+            return False
 
     def _assess(self, ask: AssessRequest, view: View) -> tuple[Assessed, Evaluation | None]:
         request = ask.request

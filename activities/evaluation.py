@@ -192,7 +192,10 @@ def assessment_of(
         expires_in=loaded.domain.expires_in,
         directory=directory,
         requesters=request.requester_ids,
-        plan=Plan(timeout=min(loaded.domain.options.timeout + 25, 60)),
+        plan=Plan(
+            local=loaded.domain.run == "local_first",
+            timeout=min(loaded.domain.options.timeout + 25, 60),
+        ),
     )
 
 

@@ -69,6 +69,8 @@ class Domain(Generic[S]):
         expires_in: The deadline of a request that names none.
         options: How the engine runs this domain's code.
         on_error: What an exception of author code does at execution: end the request, or hold it.
+        run: Whether the author's code is tried in the workflow task first, for a second, or runs
+            remotely from the start: where it is slow, or must not run twice at once in a process.
         schema_version: The version of the state's document form.
         upgrades: Lifts a document of an older form, by the version it lifts from.
 
@@ -86,6 +88,7 @@ class Domain(Generic[S]):
     expires_in: timedelta = DEFAULT_EXPIRY
     options: Options = DEFAULT
     on_error: Literal["reject", "hold"] = "reject"
+    run: Literal["local_first", "remote"] = "local_first"
     schema_version: int = 1
     upgrades: Mapping[int, Upgrade] | None = None
 

@@ -22,10 +22,17 @@ from .messages import Credential
 
 
 class Answered(Value):
-    """What every answer may say instead: the request has ended, or the ask is outdated."""
+    """What every answer may say instead: the request has ended, or the ask is outdated.
+
+    Attributes:
+        ended: The record, when the request has ended.
+        fenced: The fence that was found, when a later ask has been made.
+        remotely: The domain does not want its code run in a workflow task; ask again remotely.
+    """
 
     ended: MutationRequest | None = None
     fenced: int | None = None
+    remotely: bool = False
 
 
 A = TypeVar("A", bound=Value)

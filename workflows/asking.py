@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from core.model import Value
     from wire.asks import A, Answered
 
-from .options import ASK, ATTEMPT, BACKOFF, BOUNDED, HEARTBEAT, PATIENT
+from .options import ASK, ATTEMPT, BACKOFF, BOUNDED, HEARTBEAT, NEVER_LOCAL, ONCE, PATIENT
 
 FATAL = frozenset({"RequestIdReused"})
 """Errors after which there is no request to go on with: the workflow fails by that name."""
@@ -102,25 +102,24 @@ class Asking:
 
     # --- asks
 
-    def begin(
-        self, name: str, ask: Value, answer_type: type[A], summary: str
-    ) -> workflow.ActivityHandle[Any]:
+    def begin(self, name: str, ask: Value, answer_type: type[A], summary: str) -> asyncio.Task[A]:
         """Begin an ask that lasts at most a minute, retries included."""
-        return workflow.start_activity(
-            name,
-            ask,
-            result_type=answer_type,
-            start_to_close_timeout=timedelta(seconds=self.plan.timeout),
-            schedule_to_close_timeout=ASK,
-            heartbeat_timeout=HEARTBEAT,
-            retry_policy=BOUNDED,
-            summary=summary,
+        return asyncio.create_task(
+            self._asked(
+                name,
+                ask,
+                answer_type,
+                summary,
+                start_to_close_timeout=timedelta(seconds=self.plan.timeout),
+                schedule_to_close_timeout=ASK,
+                retry_policy=BOUNDED,
+            )
         )
 
-    async def finish(self, handle: workflow.ActivityHandle[Any]) -> Any:
+    async def finish(self, task: asyncio.Task[A]) -> A | None:
         """Answer what a finished ask brought; nothing, and a pause, when it brought no answer."""
         try:
-            answer = await handle
+            answer = await task
         except ActivityError as error:
             _raise_if_fatal(error)
             workflow.logger.warning("No answer from %s: %s", error.activity_type, error.cause)
@@ -134,41 +133,71 @@ class Asking:
     ) -> A | None:
         """Ask for something quick that nothing pre-empts; nothing when it brought no answer."""
         try:
-            answer: A = await workflow.execute_activity(
+            return await self._asked(
                 name,
                 ask,
-                result_type=answer_type,
+                answer_type,
+                summary,
                 start_to_close_timeout=ATTEMPT,
-                heartbeat_timeout=HEARTBEAT,
                 schedule_to_close_timeout=within,
                 retry_policy=BOUNDED,
-                summary=summary,
             )
         except ActivityError as error:
             _raise_if_fatal(error)
             workflow.logger.warning("No answer from %s: %s", error.activity_type, error.cause)
             return None
-        return answer
 
     async def patiently(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A:
         """Ask until there is an answer."""
         while True:
             try:
-                answer: A = await workflow.execute_activity(
+                return await self._asked(
                     name,
                     ask,
-                    result_type=answer_type,
+                    answer_type,
+                    summary,
                     start_to_close_timeout=ATTEMPT,
-                    heartbeat_timeout=HEARTBEAT,
                     retry_policy=PATIENT,
-                    summary=summary,
                 )
             except ActivityError as error:
                 _raise_if_fatal(error)
                 workflow.logger.error("%s failed: %s", error.activity_type, error.cause)
                 await workflow.sleep(BACKOFF[0], summary="The pause before it is asked again")
-                continue
-            return answer
+
+    async def _asked(
+        self, name: str, ask: Value, answer_type: type[A], summary: str, **remotely: Any
+    ) -> A:
+        """Ask in the workflow task first, where the plan says so; remotely when it brings nothing.
+
+        What replaces a local attempt has a higher fence: the attempt may still be running.
+        """
+        if self.plan.local and name not in NEVER_LOCAL:
+            try:
+                answer: A = await workflow.execute_local_activity(
+                    name,
+                    ask,
+                    result_type=answer_type,
+                    start_to_close_timeout=timedelta(seconds=self.plan.local_timeout),
+                    schedule_to_close_timeout=timedelta(seconds=self.plan.local_timeout),
+                    retry_policy=ONCE,
+                    summary=summary,
+                )
+            except ActivityError as error:
+                _raise_if_fatal(error)
+            else:
+                if not (isinstance(answer, Answered) and answer.remotely):
+                    return answer
+            if "fence" in type(ask).model_fields:
+                ask = ask.model_copy(update={"fence": self.raise_fence()})
+        found: A = await workflow.execute_activity(
+            name,
+            ask,
+            result_type=answer_type,
+            heartbeat_timeout=HEARTBEAT,
+            summary=summary,
+            **remotely,
+        )
+        return found
 
 
 def _raise_if_fatal(error: ActivityError) -> None:

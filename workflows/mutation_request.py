@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from core.domain import DEFAULT_EXPIRY
     from core.errors import DecisionIdReused, DecisionRefused, MutatorError, RequestIdReused
     from core.governance import approval, fulfilment, outcome
+    from core.governance.assessment import Plan
     from core.governance.lifecycle import closed, hold, refuse_message, submit
     from core.governance.people import SYSTEM, Person
     from core.governance.request import MutationRequest, RefusedMessage, Status
@@ -40,6 +41,9 @@ from .doors import Doors, raise_named
 from .inbox import TEMPORAL_CANCEL, Inbox, Incoming
 from .options import ASK, NOTE, QUEUE
 from .presence import Presence
+
+LOCAL_FIRST = "local-first"
+"""The patch since which the first assessment is tried in the first workflow task."""
 
 OPERATOR_BY_TEMPORAL = "operator:temporal"
 """Who cancels when Temporal's own cancellation is used: an operator, by that system's rights."""
@@ -75,6 +79,8 @@ class MutationRequestWorkflow(Doors):
         """Live the story to its end; Temporal's cancellation is one more message in it."""
         if self._unreadable is not None:
             raise_named(self._unreadable)
+        # Histories recorded before the fast way asked for everything remotely.
+        self._asking.plan = Plan(local=workflow.patched(LOCAL_FIRST))
         story = asyncio.create_task(self._story())
         while True:
             try:
@@ -196,7 +202,6 @@ class MutationRequestWorkflow(Doors):
         """The one tail: show the ending, wake who waits for it, answer everybody, return."""
         self._presence.details(self._request)
         self._presence.attributes(self._request)
-        self._asking.stop_alarm()
         if self._request.side_effects:
             await self._asking.once(
                 Activity.SEND_WAKEUPS,
@@ -376,15 +381,15 @@ class MutationRequestWorkflow(Doors):
         deadline = fulfilment.next_deadline(self._request)
         if deadline - workflow.now() <= ASK:
             self._asking.set_alarm(deadline)
-        handle = self._asking.begin(name, ask, answer_type, summary)
-        while not handle.done():
+        task = self._asking.begin(name, ask, answer_type, summary)
+        while not task.done():
             await workflow.wait_condition(
-                lambda: handle.done() or self._is_due or self._inbox.has(lambda i: i.preempts)
+                lambda: task.done() or self._is_due or self._inbox.has(lambda i: i.preempts)
             )
-            if not handle.done() and await self._preempt():
-                handle.cancel()
+            if not task.done() and await self._preempt():
+                task.cancel()
                 return None
-        answer = await self._asking.finish(handle)
+        answer = await self._asking.finish(task)
         if answer is None:
             reason = "The store or a worker does not answer; it is asked again."
             self._now(hold(self._request, reason, workflow.now()))

@@ -7,6 +7,8 @@ from typing import Final
 
 from temporalio.common import RetryPolicy
 
+from wire.names import Activity
+
 ASK: Final = timedelta(seconds=60)
 """One ask of the outside lasts at most this long, Temporal's retries included."""
 
@@ -34,6 +36,12 @@ BOUNDED: Final = RetryPolicy(
     maximum_interval=timedelta(seconds=10),
 )
 """Retries within an ask."""
+
+ONCE: Final = RetryPolicy(maximum_attempts=1)
+"""A local attempt is one: what does not answer at once is asked remotely, visible and patient."""
+
+NEVER_LOCAL: Final = frozenset({Activity.READ_SIGNAL_TIMES})
+"""Asks that read the history they would hold open."""
 
 PATIENT: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),

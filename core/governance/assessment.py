@@ -38,10 +38,12 @@ class Plan(Value):
 
     Attributes:
         local: Whether activities are tried in the workflow task first.
+        local_timeout: Seconds such a first attempt may take.
         timeout: Seconds one attempt of an activity that runs author code may take.
     """
 
     local: bool = False
+    local_timeout: float = 1.0
     timeout: float = 30.0
 
 
