@@ -75,20 +75,26 @@ async def postgres_doubled_world(
 
 
 @pytest.fixture
-def doubled(sqlite_doubled_world: World) -> Iterator[World]:
-    """The worker that runs every activity twice, with everything put back."""
-    yield sqlite_doubled_world
-    put_back(sqlite_doubled_world)
+def way() -> box.Way:
+    """How what author code does is asked for; modules that go both ways parametrise it."""
+    return "local_first"
 
 
 @pytest.fixture
-def world(sqlite_world: World) -> Iterator[World]:
+def world(sqlite_world: World, way: box.Way) -> Iterator[World]:
     """The worker on SQLite, with everything a test may have turned put back."""
-    yield sqlite_world
-    put_back(sqlite_world)
+    yield from in_its_way(sqlite_world, way)
+
+
+def in_its_way(world: World, way: box.Way) -> Iterator[World]:
+    """Yield a world whose requests are asked in one way, and put everything back."""
+    world.way = way
+    yield world
+    put_back(world)
 
 
 def put_back(world: World) -> None:
+    world.way = "local_first"
     world.hooks.hooks.clear()
     world.directory[0] = PEOPLE
     vars(box.KNOBS).update(vars(box.Knobs()))

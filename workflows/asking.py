@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from core.governance.assessment import Plan
@@ -182,11 +182,14 @@ class Asking:
                     retry_policy=ONCE,
                     summary=summary,
                 )
-            except ActivityError as error:
+            except FailureError as error:
+                # In a replay the failure of a local attempt comes bare, without `ActivityError`.
                 _raise_if_fatal(error)
             else:
                 if not (isinstance(answer, Answered) and answer.remotely):
                     return answer
+            if _is_void():
+                raise asyncio.CancelledError
             if "fence" in type(ask).model_fields:
                 ask = ask.model_copy(update={"fence": self.raise_fence()})
         found: A = await workflow.execute_activity(
@@ -200,8 +203,14 @@ class Asking:
         return found
 
 
-def _raise_if_fatal(error: ActivityError) -> None:
-    cause = error.cause
+def _is_void() -> bool:
+    """Answer whether this ask was called off; a local attempt that ends so is not replaced."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _raise_if_fatal(error: FailureError) -> None:
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError) and cause.type in FATAL:
         raise ApplicationError(
             cause.message, *cause.details, type=cause.type, non_retryable=True

@@ -3,6 +3,9 @@
 `metadata["needs"]` is a list of approvals (arguments of `Requirement.approval`, `seconds` for the
 duration); `metadata["strategy"]` names the strategy; `metadata["deny"]` denies. What the tests need
 to vary between submission and execution is in `KNOBS`, which lives in the worker's process.
+
+The same box twice: `box` is asked local first, as every domain that says nothing; `remote-box`
+remotely from the start.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +52,11 @@ class Knobs:
 
 
 KNOBS = Knobs()
+
+Way = Literal["local_first", "remote"]
+"""How the workflow asks for what author code does; a domain's `run`."""
+
+WAYS: tuple[Way, ...] = ("local_first", "remote")
 
 
 class Box(BaseModel):
@@ -149,3 +157,8 @@ def make(name: str = "box", **arguments: Any) -> Domain[Box]:
 
 domain = make()
 held = make("held", on_error="hold")
+
+remote = make("remote-box", run="remote")
+remote_held = make("remote-held", on_error="hold", run="remote")
+
+ALL = (domain, held, remote, remote_held)

@@ -42,6 +42,7 @@ class World:
     outside: Outside
     task_queue: str
     directory: list[Directory] = field(default_factory=lambda: [PEOPLE])
+    way: box.Way = "local_first"
 
     @property
     def client(self) -> Client:
@@ -53,6 +54,11 @@ class World:
         """Answer an id nobody has used."""
         return f"{prefix}-{uuid.uuid4().hex[:12]}"
 
+    def state(self, domain: str = "box") -> str:
+        """Answer a state id nobody has used, of the domain that is asked in this world's way."""
+        prefix = "remote-" if self.way == "remote" else ""
+        return f"{prefix}{domain}/{self.fresh('s')}"
+
     async def start(
         self,
         mutation: str = "Add",
@@ -63,12 +69,13 @@ class World:
         needs: list[dict[str, Any]] | None = None,
         metadata: dict[str, Any] | None = None,
         parameters: dict[str, Any] | None = None,
+        task_timeout: timedelta | None = None,
         **payload: Any,
     ) -> Handle:
         """Start a request; without `needs` it demands nothing."""
         defaults: dict[str, Any] = {"Add": {"key": "x"}, "Put": {"key": "x", "value": 1}}
         content = {
-            "state_id": state_id or f"box/{self.fresh('s')}",
+            "state_id": state_id or self.state(),
             "mutations": [
                 {"type": mutation, "parameters": parameters or defaults.get(mutation, {})}
             ],
@@ -81,6 +88,7 @@ class World:
             content,
             id=request_id or self.fresh("r"),
             task_queue=self.task_queue,
+            task_timeout=task_timeout,
         )
 
     async def request(self, handle: Handle) -> MutationRequest:
@@ -167,7 +175,7 @@ async def make_world(
     people: list[Directory] = [PEOPLE]
     outside = Outside(
         store=cast("Store", hooked),
-        domains=Domains([box.domain, box.held]),
+        domains=Domains(box.ALL),
         directory=lambda: people[0],
         client=env.client,
     )
