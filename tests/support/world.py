@@ -13,10 +13,12 @@ from typing import Any, cast
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor
 
 from activities.outside import Outside
+from client.translate import is_passing
 from core import Domains
 from core.governance.people import Directory
 from core.governance.request import MutationRequest
@@ -124,7 +126,21 @@ class World:
             "binding": shown.binding,
             **more,
         }
-        return cast("Reply", await handle.execute_update("decide", message, result_type=Reply))
+        return await self.send(handle, "decide", message)
+
+    async def send(self, handle: Handle, update: str, message: dict[str, Any]) -> Reply:
+        """Send an update, repeated under its id when it was lost with its workflow task."""
+        update_id = self.fresh("u")
+        while True:
+            try:
+                return cast(
+                    "Reply",
+                    await handle.execute_update(update, message, id=update_id, result_type=Reply),
+                )
+            except RPCError as error:
+                if not is_passing(error):
+                    raise
+            await asyncio.sleep(0.05)
 
     async def refused(self, awaitable: Any) -> str:
         """Answer the type of the error by which an update is refused."""

@@ -1,4 +1,4 @@
-"""The guarantees, each seen on a whole request on a real server."""
+"""The guarantees, each seen on a whole request on a real server, in both ways."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ from tests.support.world import Handle, World
 
 TWO = [{"roles": ["approver"], "needed": 2}]
 ONE = [{"roles": ["approver"], "needed": 1}]
+
+
+@pytest.fixture(params=box.WAYS)
+def way(request: pytest.FixtureRequest) -> box.Way:
+    """Both ways: tried in the workflow task first, and remotely from the start."""
+    found: box.Way = request.param
+    return found
 
 
 async def test_a_request_that_demands_nothing_executes_at_once(world: World) -> None:
@@ -58,7 +65,7 @@ async def test_g2_every_execution_is_preceded_by_version_resolution(world: World
 
 
 async def test_g3_what_was_approved_survives_unrelated_drift_with_the_proof(world: World) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
     handle = await world.start("Add", state_id=state, needs=TWO)
     await world.pending(handle)
     await world.decide(handle, "ben")
@@ -76,7 +83,7 @@ async def test_g3_what_was_approved_survives_unrelated_drift_with_the_proof(worl
 
 
 async def test_g3_an_approval_is_asked_again_when_its_effect_changed(world: World) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
     handle = await world.start("Add", state_id=state, needs=TWO)
     await world.pending(handle)
     await world.decide(handle, "ben")
@@ -99,7 +106,7 @@ async def test_g3_an_approval_is_asked_again_when_its_effect_changed(world: Worl
 
 
 async def test_g3_a_stale_request_is_rejected_where_that_was_asked_for(world: World) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
     handle = await world.start("Add", state_id=state, needs=TWO, strategy="reject_stale")
     await world.pending(handle)
     await world.decide(handle, "ben")
@@ -135,7 +142,7 @@ async def test_g4_the_same_signal_a_thousand_times_commits_once(world: World) ->
 async def test_g5_of_two_approved_on_one_version_one_commits_and_one_follows_its_strategy(
     world: World,
 ) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
     first = await world.start("Add", state_id=state, needs=ONE)
     second = await world.start(
         "Add", state_id=state, needs=ONE, strategy="reject_stale", parameters={"key": "y"}
@@ -154,7 +161,7 @@ async def test_g5_of_two_approved_on_one_version_one_commits_and_one_follows_its
 
 
 async def test_g5_two_hundred_requests_on_one_state_lose_no_update(world: World) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
 
     async def one_after_another(task: int) -> int:
         executed = 0
@@ -237,7 +244,7 @@ async def test_g8_author_code_that_raises_is_tried_once_more(world: World) -> No
 
 
 async def test_g8_a_domain_may_hold_what_its_code_cannot_do(world: World) -> None:
-    handle = await world.start("Add", state_id=f"held/{world.fresh()}", needs=ONE)
+    handle = await world.start("Add", state_id=world.state("held"), needs=ONE)
     await world.pending(handle)
     box.KNOBS.raises = 10
 
@@ -339,7 +346,7 @@ async def test_g11_a_strangers_decision_never_counts_and_is_recorded(world: Worl
 
 
 async def test_g11_an_outdated_decision_never_counts(world: World) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
     handle = await world.start("Add", state_id=state, needs=ONE)
     shown = await world.pending(handle)
     await world.result(await world.start("Add", state_id=state))
@@ -357,7 +364,7 @@ async def test_g11_an_outdated_decision_never_counts(world: World) -> None:
 
 
 async def test_an_approver_who_lost_the_right_does_not_count_at_execution(world: World) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
     handle = await world.start("Add", state_id=state, needs=TWO)
     await world.pending(handle)
     await world.decide(handle, "ben")

@@ -15,7 +15,6 @@ from temporalio.worker import Replayer
 
 from client.plugin import client_plugin
 from core.errors import StoreUnavailable
-from tests.support import box
 from tests.support.world import Handle, World
 from wire.names import Activity
 from workflows.registry import ALL_WORKFLOWS

@@ -1,4 +1,4 @@
-"""Infrastructure trouble never burns an approval, and never blocks a cancel for ever."""
+"""Infrastructure trouble never burns an approval, and never blocks a cancel for ever; in both ways."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+import pytest
+
 from core.errors import DirectoryError, StoreUnavailable
 from core.governance.people import Directory
+from tests.support import box
 from tests.support.world import World
 
 ONE = [{"roles": ["approver"], "needed": 1}]
+
+
+@pytest.fixture(params=box.WAYS)
+def way(request: pytest.FixtureRequest) -> box.Way:
+    """Both ways: tried in the workflow task first, and remotely from the start."""
+    found: box.Way = request.param
+    return found
 
 
 def down_for(seconds: float) -> Callable[[], None]:
