@@ -37,7 +37,7 @@ from temporalio.client import (
 )
 from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.alive import ShowsLife
 from activities.crossing import ErrorsCross
@@ -52,7 +52,6 @@ from store import open_store
 from wire.names import RECONCILER_SCHEDULE, RECONCILER_TYPE, TASK_QUEUE
 from wire.search_attributes import REGISTRY
 from workflows.registry import ALL_WORKFLOWS
-from workflows.sandbox import sandboxed
 
 log = logging.getLogger("mutator.worker")
 
@@ -77,7 +76,7 @@ def worker_plugin(outside: Outside) -> WorkerLayer:
         workflows=ALL_WORKFLOWS,
         activities=all_activities(outside),
         interceptors=[ErrorsCross(), OnlyItsWorkflow(), ShowsLife()],
-        workflow_runner=sandboxed(),
+        workflow_runner=UnsandboxedWorkflowRunner(),
     )
 
 

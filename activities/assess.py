@@ -38,8 +38,8 @@ class Assessing:
         key = Ask(
             request_id=request.request_id, round=request.round, fence=ask.fence, kind="assess"
         )
-        stored = self.outside.store.answered(key)
-        if stored is not None:
+        # The fence is raised with the answer: below it nobody can have been answered.
+        if view.fence >= ask.fence and (stored := self.outside.store.answered(key)) is not None:
             return Assessed.model_validate(stored)
         if activity.info().is_local and self._wants_remote(request):
             return Assessed(remotely=True)

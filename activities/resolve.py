@@ -36,8 +36,8 @@ class Resolving:
         key = Ask(
             request_id=request.request_id, round=request.round, fence=ask.fence, kind="resolve"
         )
-        stored = self.outside.store.answered(key)
-        if stored is not None:
+        # The fence is raised with the answer: below it nobody can have been answered.
+        if view.fence >= ask.fence and (stored := self.outside.store.answered(key)) is not None:
             return Resolved.model_validate(stored)
         resolution, evaluation = compare(
             self.outside, request, view.state, at=ask.at, fence=ask.fence, mode=Mode.SIMULATE

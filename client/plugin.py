@@ -11,20 +11,36 @@ from typing import Any
 
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
-from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+)
 from temporalio.plugin import SimplePlugin
 
 NAME = "mutator.client"
 
 
-class LenientPayloadConverter(PydanticPayloadConverter):
+_JSON = PydanticJSONPlainPayloadConverter()
+_ENCODINGS = tuple(
+    _JSON if isinstance(each, JSONPlainPayloadConverter) else each
+    for each in DefaultPayloadConverter.default_encoding_payload_converters
+)
+"""Shared: the SDK makes a converter for every activation, and each would learn all types anew."""
+
+
+class LenientPayloadConverter(CompositePayloadConverter):
     """Reads plain JSON; what cannot be read where no type is asked for stays raw.
 
     The SDK drops a signal that it cannot decode before any handler sees it: it would be lost, and
     every later signal would be taken for the one before it. Kept raw, it reaches the inbox, which
     records that it could not be read. Where a type is asked for, what does not fit raises as ever.
     """
+
+    def __init__(self) -> None:
+        super().__init__(*_ENCODINGS)
 
     def from_payloads(
         self, payloads: Sequence[Payload], type_hints: list[type] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.common import RetryPolicy
@@ -36,6 +36,13 @@ BOUNDED: Final = RetryPolicy(
     maximum_interval=timedelta(seconds=10),
 )
 """Retries within an ask."""
+
+LOCAL_FIRST_SINCE: Final = datetime(2026, 11, 21, 11, tzinfo=UTC)
+"""Requests that started before it ask for everything remotely, as their histories say.
+
+The start is recorded in the history, so this branch costs no event; `workflow.patched` would cost two
+and another write of visibility for every request. It was right once, before any release.
+"""
 
 ONCE: Final = RetryPolicy(maximum_attempts=1)
 """A local attempt is one: what does not answer at once is asked remotely, visible and patient."""

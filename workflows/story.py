@@ -39,11 +39,8 @@ with workflow.unsafe.imports_passed_through():
 from .asking import Asking
 from .doors import Doors, raise_named
 from .inbox import TEMPORAL_CANCEL, Inbox, Incoming
-from .options import ASK, NOTE, QUEUE
+from .options import ASK, LOCAL_FIRST_SINCE, NOTE, QUEUE
 from .presence import Presence
-
-LOCAL_FIRST = "local-first"
-"""The patch since which the first assessment is tried in the first workflow task."""
 
 OPERATOR_BY_TEMPORAL = "operator:temporal"
 """Who cancels when Temporal's own cancellation is used: an operator, by that system's rights."""
@@ -76,8 +73,7 @@ class Story(Doors):
         """Live the story to its end; Temporal's cancellation is one more message in it."""
         if self._unreadable is not None:
             raise_named(self._unreadable)
-        # Histories recorded before the fast way asked for everything remotely.
-        self._asking.plan = Plan(local=workflow.patched(LOCAL_FIRST))
+        self._asking.plan = Plan(local=workflow.info().start_time >= LOCAL_FIRST_SINCE)
         story = asyncio.create_task(self._story())
         while True:
             try:
@@ -112,7 +108,7 @@ class Story(Doors):
                 await self._carry_out()
             else:
                 break
-        if not self._ended:
+        if not self._ended and not self._has_something():
             await self._keep_picture()
         for incoming in self._unanswered:
             incoming.done = True
@@ -378,6 +374,8 @@ class Story(Doors):
         deadline = fulfilment.next_deadline(self._request)
         if deadline - workflow.now() <= ASK:
             self._asking.set_alarm(deadline)
+        if not self._asking.plan.local:
+            self._presence.details(self._request)
         task = self._asking.begin(name, ask, answer_type, summary)
         while not task.done():
             await workflow.wait_condition(
@@ -458,7 +456,6 @@ class Story(Doors):
 
     def _now(self, request: MutationRequest) -> None:
         self._request = request
-        self._presence.details(request)
 
     def _refuse(self, incoming: Incoming, refusal: asks.Refusal) -> None:
         incoming.refusal = refusal
