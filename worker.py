@@ -61,6 +61,9 @@ THREADS = 64
 DRAIN = timedelta(seconds=30)
 """How long running activities may go on after SIGTERM."""
 
+CACHED = 1000
+"""Waiting requests kept in memory; one that is not is replayed when something comes for it."""
+
 SWEEP = timedelta(minutes=1)
 """How often the reconciler compares open workflows with the record."""
 
@@ -174,7 +177,14 @@ async def ensure_reconciler(
         await there.update(lambda _: ScheduleUpdate(schedule=schedule))
 
 
-async def serve(*, domains: list[str], store_url: str, directory: Path, sweep: timedelta) -> None:
+async def serve(
+    *,
+    domains: list[str],
+    store_url: str,
+    directory: Path,
+    sweep: timedelta,
+    max_cached: int = CACHED,
+) -> None:
     """Run a worker until SIGTERM or SIGINT, then let running activities finish."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -194,7 +204,7 @@ async def serve(*, domains: list[str], store_url: str, directory: Path, sweep: t
             "%s. Credentials are not checked.",
             directory,
         )
-        async with make_worker(client, outside):
+        async with make_worker(client, outside, max_cached_workflows=max_cached):
             log.info("Serving %s on task queue %s", ", ".join(domains), TASK_QUEUE)
             await stop.wait()
             log.info("Draining")
@@ -218,6 +228,14 @@ def main(
     sweep: Annotated[
         int, typer.Option(help="Seconds between sweeps of the reconciler.", envvar="MUTATOR_SWEEP")
     ] = int(SWEEP.total_seconds()),
+    max_cached: Annotated[
+        int,
+        typer.Option(
+            help="Waiting requests kept in memory; others are replayed.",
+            envvar="MUTATOR_MAX_CACHED",
+            min=0,
+        ),
+    ] = CACHED,
 ) -> None:
     """Serve requests on the task queue `mutations`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -225,7 +243,11 @@ def main(
     try:
         asyncio.run(
             _serve_and_settle(
-                domains=domain, store_url=store, directory=directory, sweep=timedelta(seconds=sweep)
+                domains=domain,
+                store_url=store,
+                directory=directory,
+                sweep=timedelta(seconds=sweep),
+                max_cached=max_cached,
             )
         )
     except MutatorError as error:
