@@ -18,11 +18,13 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor
 
 from activities.outside import Outside
+from client.mutator import Mutator
 from client.translate import is_passing
 from core import Domains
 from core.governance.people import Directory
 from core.governance.request import MutationRequest
 from store.protocol import Store
+from store.records import Records
 from wire.messages import Reply, RequestResult
 from wire.names import WORKFLOW_TYPE
 from worker import make_worker
@@ -50,6 +52,11 @@ class World:
     def client(self) -> Client:
         """Answer the Temporal client."""
         return self.env.client
+
+    @property
+    def mutator(self) -> Mutator:
+        """Answer what callers have: it repeats what was lost, and refuses by name."""
+        return Mutator(self.client, cast("Records", self.store), task_queue=self.task_queue)
 
     @staticmethod
     def fresh(prefix: str = "t") -> str:

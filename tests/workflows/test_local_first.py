@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 

@@ -1,4 +1,4 @@
-"""Infrastructure trouble never burns an approval, and never blocks a cancel for ever; in both ways."""
+"""Infrastructure trouble burns no approval, and blocks no cancel for ever; in both ways."""
 
 from __future__ import annotations
 
