@@ -51,7 +51,7 @@ from core.errors import DefinitionError, MutatorError
 from store import open_store
 from wire.names import RECONCILER_SCHEDULE, RECONCILER_TYPE, TASK_QUEUE
 from wire.search_attributes import REGISTRY
-from workflows.registry import ALL_WORKFLOWS
+from workflows import ALL_WORKFLOWS
 
 log = logging.getLogger("mutator.worker")
 

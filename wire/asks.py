@@ -38,6 +38,9 @@ class Answered(Value):
 A = TypeVar("A", bound=Value)
 """What an activity answers."""
 
+E = TypeVar("E", bound=Answered)
+"""What an activity answers that reads the request's row first."""
+
 
 class AssessRequest(Value):
     """Evaluate the request on the state as it is, and register it.

@@ -1,4 +1,14 @@
-"""The workflows: the story of a request, the dispatcher of side effects, the reconciler.
+"""The workflows: the story of a request, the dispatcher of side effects, the reconciler."""
 
-Nothing is imported here: the sandbox runs this module anew for every workflow.
-"""
+from .dispatcher import SideEffectDispatcherWorkflow
+from .mutation_request import MutationRequestWorkflow
+from .reconciler import ReconcilerWorkflow
+
+ALL_WORKFLOWS = (MutationRequestWorkflow, SideEffectDispatcherWorkflow, ReconcilerWorkflow)
+
+__all__ = [
+    "ALL_WORKFLOWS",
+    "MutationRequestWorkflow",
+    "ReconcilerWorkflow",
+    "SideEffectDispatcherWorkflow",
+]

@@ -38,10 +38,10 @@ BOUNDED: Final = RetryPolicy(
 """Retries within an ask."""
 
 LOCAL_FIRST_SINCE: Final = datetime(2026, 11, 21, 11, tzinfo=UTC)
-"""Requests that started before it ask for everything remotely, as their histories say.
+"""Requests that started before it go the way of then, as their histories say: all remotely.
 
-The start is recorded in the history, so this branch costs no event; `workflow.patched` would cost two
-and another write of visibility for every request. It was right once, before any release.
+The start is recorded in the history, so this branch costs no event; `workflow.patched` would cost
+two, and another write of visibility, for every request. It was right once, before any release.
 """
 
 ONCE: Final = RetryPolicy(maximum_attempts=1)

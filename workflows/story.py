@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from core.governance.people import SYSTEM, Person
     from core.governance.request import MutationRequest, RefusedMessage, Status
     from core.governance.resolution import (
+        Resolution,
         ResolutionOutcome,
         adopt,
         assessed,
@@ -30,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from core.model import Value
     from wire import asks
-    from wire.asks import A, Answered
+    from wire.asks import Answered, E
     from wire.errors import refusal_of
     from wire.messages import Message, RequestResult, read_start
     from wire.messages import result_of as result_of_request
@@ -60,6 +61,8 @@ class Story(Doors):
         self._stuck = False
         self._unreadable: MutatorError | None = None
         self._kept: object = None
+        self._is_fast = info.start_time >= LOCAL_FIRST_SINCE
+        self._asking.plan = Plan(local=self._is_fast)
         try:
             self._start = read_start(payloads, info.workflow_id)
         except MutatorError as error:
@@ -73,7 +76,6 @@ class Story(Doors):
         """Live the story to its end; Temporal's cancellation is one more message in it."""
         if self._unreadable is not None:
             raise_named(self._unreadable)
-        self._asking.plan = Plan(local=workflow.info().start_time >= LOCAL_FIRST_SINCE)
         story = asyncio.create_task(self._story())
         while True:
             try:
@@ -108,7 +110,7 @@ class Story(Doors):
                 await self._carry_out()
             else:
                 break
-        if not self._ended and not self._has_something():
+        if not self._ended and not (self._is_fast and self._has_something()):
             await self._keep_picture()
         for incoming in self._unanswered:
             incoming.done = True
@@ -144,7 +146,28 @@ class Story(Doors):
         self._kept = _picture(self._request)
 
     async def _carry_out(self) -> None:
-        """Resolve, and only then execute: there is no other way to the engine."""
+        """Resolve, and only then execute: there is no other way to the engine.
+
+        Locally one ask does both: `execute_mutation` resolves by the same function, on the state it
+        commits on. Remotely the resolution is an ask of its own, visible and kept.
+        """
+        if not self._asking.plan.local and not await self._resolve():
+            return
+        execute = asks.ExecuteMutation(
+            request=self._request, at=workflow.now(), fence=self._asking.raise_fence()
+        )
+        done = await self._ask(
+            Activity.EXECUTE_MUTATION, execute, asks.Executed, "Resolve, execute and commit"
+        )
+        if done is None:
+            return
+        if done.contended:
+            self._asking.put_off(QUEUE)
+        elif done.resolution is not None:
+            self._conclude(done.resolution)
+
+    async def _resolve(self) -> bool:
+        """Resolve the version; true when the request may execute."""
         resolve = asks.ResolveVersion(
             request=self._request, at=workflow.now(), fence=self._asking.raise_fence()
         )
@@ -152,26 +175,16 @@ class Story(Doors):
             Activity.RESOLVE_VERSION, resolve, asks.Resolved, "Resolve the version"
         )
         if found is None or found.resolution is None:
-            return
-        self._now(resolved(self._request, found.resolution))
+            return False
+        self._conclude(found.resolution)
+        return found.resolution.outcome.executes
+
+    def _conclude(self, resolution: Resolution) -> None:
+        """Draw the conclusions of a resolution; the store keeps the same picture."""
+        self._now(resolved(self._request, resolution))
         self._kept = _picture(self._request)
-        if not found.resolution.outcome.executes:
-            self._after_no(found.resolution.outcome)
-            return
-        execute = asks.ExecuteMutation(
-            request=self._request, at=workflow.now(), fence=self._asking.raise_fence()
-        )
-        done = await self._ask(
-            Activity.EXECUTE_MUTATION, execute, asks.Executed, "Execute and commit"
-        )
-        if done is None:
-            return
-        if done.contended:
-            self._asking.put_off(QUEUE)
-        elif done.resolution is not None:
-            self._now(resolved(self._request, done.resolution))
-            self._kept = _picture(self._request)
-            self._after_no(done.resolution.outcome)
+        if not resolution.outcome.executes:
+            self._after_no(resolution.outcome)
 
     def _after_no(self, said: ResolutionOutcome) -> None:
         """Go on with a resolution that does not execute: what is held is asked again later."""
@@ -195,6 +208,8 @@ class Story(Doors):
         """The one tail: show the ending, wake who waits for it, answer everybody, return."""
         self._presence.details(self._request)
         self._presence.attributes(self._request)
+        if not self._is_fast:
+            self._asking.stop_alarm()
         if self._request.side_effects:
             await self._asking.once(
                 Activity.SEND_WAKEUPS,
@@ -369,14 +384,14 @@ class Story(Doors):
 
     # --- asking
 
-    async def _ask(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A | None:
+    async def _ask(self, name: str, ask: Value, answer_type: type[E], summary: str) -> E | None:
         """Ask once, at most a minute; take what pre-empts meanwhile. Nothing: it did not count."""
-        deadline = fulfilment.next_deadline(self._request)
-        if deadline - workflow.now() <= ASK:
-            self._asking.set_alarm(deadline)
         if not self._asking.plan.local:
             self._presence.details(self._request)
         task = self._asking.begin(name, ask, answer_type, summary)
+        deadline = fulfilment.next_deadline(self._request)
+        if deadline - workflow.now() <= ASK:
+            self._asking.set_alarm(deadline)
         while not task.done():
             await workflow.wait_condition(
                 lambda: task.done() or self._is_due or self._inbox.has(lambda i: i.preempts)

@@ -384,11 +384,13 @@ def test_g1_only_the_wiring_opens_a_store_that_can_write() -> None:
     assert {path for path in openers if not path.startswith("store/")} == {"worker.py"}
 
 
-def test_g2_execution_is_asked_for_once_and_only_after_version_resolution() -> None:
+def test_g2_execution_is_asked_for_in_one_place() -> None:
     (execute,) = [ask for ask in asked() if ask.name == names.Activity.EXECUTE_MUTATION]
     (resolve,) = [ask for ask in asked() if ask.name == names.Activity.RESOLVE_VERSION]
 
-    assert execute.place == resolve.place
+    assert execute.place == "workflows/story.py:_carry_out"
+    assert resolve.place == "workflows/story.py:_resolve"
+    assert users_of("_resolve") == {"workflows/story.py:_carry_out"}
     named = {"wire/names.py:", "activities/execute.py:execute_mutation"}
     assert users_of("EXECUTE_MUTATION") == {*named, execute.place}
     written = [
@@ -399,31 +401,40 @@ def test_g2_execution_is_asked_for_once_and_only_after_version_resolution() -> N
     assert written == ["wire/names.py"]
 
 
-def test_g2_between_resolution_and_execution_stands_the_verdict() -> None:
-    """The only statement that reaches the engine comes after a return for every other verdict."""
-    path, _, name = next(
-        ask.place for ask in asked() if ask.name == names.Activity.EXECUTE_MUTATION
-    ).partition(":")
-    (function,) = [
+def test_g2_between_resolution_and_commit_stands_the_verdict() -> None:
+    """The only statement that commits comes after a return for every verdict that does not."""
+    (attempt,) = [
         place.node
-        for place in places(path)
-        if isinstance(place.node, ast.AsyncFunctionDef) and place.node.name == name
+        for place in places("activities/execute.py")
+        if isinstance(place.node, ast.FunctionDef) and place.node.name == "_attempt"
     ]
-    assert isinstance(function, ast.AsyncFunctionDef)
-    lines: dict[str, list[int]] = {"resolve": [], "verdict": [], "execute": []}
-    for position, statement in enumerate(function.body):
+    assert isinstance(attempt, ast.FunctionDef)
+    lines: dict[str, list[int]] = {"resolve": [], "verdict": [], "commit": []}
+    for position, statement in enumerate(attempt.body):
         text = ast.unparse(statement)
-        if "Activity.RESOLVE_VERSION" in text:
+        if "compare(" in text:
             lines["resolve"].append(position)
-        if "Activity.EXECUTE_MUTATION" in text:
-            lines["execute"].append(position)
-        if isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return):
-            condition = ast.unparse(statement.test)
-            if condition.startswith("not ") and condition.endswith(".outcome.executes"):
-                lines["verdict"].append(position)
+        if ".store.end(" in text:
+            lines["commit"].append(position)
+        leaves = isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return)
+        if leaves and "not resolution.outcome.executes" in text.partition(":")[0]:
+            lines["verdict"].append(position)
 
-    (resolve,), (verdict,), (execute,) = lines.values()
-    assert resolve < verdict < execute
+    (resolve,), (verdict,), (commit,) = lines.values()
+    assert resolve < verdict < commit
+
+
+def test_g2_a_remote_execution_is_asked_for_after_a_resolution_that_executes() -> None:
+    (carry_out,) = [
+        place.node
+        for place in places("workflows/story.py")
+        if isinstance(place.node, ast.AsyncFunctionDef) and place.node.name == "_carry_out"
+    ]
+    assert isinstance(carry_out, ast.AsyncFunctionDef)
+    guard = next(each for each in carry_out.body if isinstance(each, ast.If))
+
+    assert ast.unparse(guard.test) == "not self._asking.plan.local and (not await self._resolve())"
+    assert isinstance(guard.body[-1], ast.Return)
 
 
 # --- every trigger goes through the same gate
@@ -457,7 +468,7 @@ def test_only_the_request_workflow_asks_for_what_decides() -> None:
     }
 
     assert {ask.place.split(":")[0] for ask in asked() if ask.name in deciding} == {
-        "workflows/mutation_request.py"
+        "workflows/story.py"
     }
 
 
