@@ -57,12 +57,12 @@ format: .venv/.stamp ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.stamp ## figures, beside the floor they are compared with
+bench: .venv/.stamp ## figures, beside the floor they are compared with; says how long it takes
 	$(BIN)/python -m benchmarks $(ARGS)
 
 pins: .venv/.stamp ## pin what pyproject.toml asks for; UPGRADE=--upgrade takes the newest
-	$(COMPILE) pyproject.toml --group build --group core --group dev --group lint --group test \
-		--group tools --output-file requirements/all.txt
+	$(COMPILE) pyproject.toml --group bench --group build --group core --group dev --group lint \
+		--group test --group tools --output-file requirements/all.txt
 	$(COMPILE) pyproject.toml --constraint requirements/all.txt --output-file requirements/run.txt
 	$(COMPILE) --group core --constraint requirements/all.txt --output-file requirements/core.txt
 	$(COMPILE) --group tools --constraint requirements/all.txt --output-file requirements/tools.txt

