@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor
@@ -27,7 +28,7 @@ from store.protocol import Store
 from store.records import Records
 from wire.messages import Reply, RequestResult
 from wire.names import WORKFLOW_TYPE
-from worker import make_worker
+from worker import make_worker, worker_plugin
 
 from . import box
 from .hooks import HookedStore
@@ -191,6 +192,7 @@ async def make_world(
     store: Store,
     *,
     interceptors: Sequence[Interceptor] = (),
+    plugins: Sequence[SimplePlugin] = (),
     task_queue: str | None = None,
 ) -> AsyncIterator[World]:
     """Run a worker on a queue of its own for as long as the tests need it."""
@@ -203,7 +205,12 @@ async def make_world(
         client=env.client,
     )
     queue = task_queue or World.fresh("mutations")
-    async with make_worker(env.client, outside, task_queue=queue, interceptors=interceptors):
+    options = {
+        "task_queue": queue,
+        "interceptors": interceptors,
+        "plugins": [worker_plugin(outside), *plugins],
+    }
+    async with make_worker(env.client, outside, **options):
         yield World(
             env=env,
             store=store,

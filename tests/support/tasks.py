@@ -1,0 +1,59 @@
+"""Workflow tasks a test watches: told before a workflow is handed the answer of an activity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.workflow import _Definition
+
+Told = Callable[[str], None]
+"""Told an activity's name. When it raises, the workflow task fails and is handed out again."""
+
+
+def watched(tell: Told) -> SimplePlugin:
+    """Answer a worker's plugin that tells of every answer, however workflows are run."""
+
+    def wrap(runner: WorkflowRunner | None) -> WorkflowRunner:
+        assert runner is not None
+        return _Watched(runner, tell)
+
+    return _Watching("watched", workflow_runner=wrap)
+
+
+class _Watching(SimplePlugin):
+    """A type of its own: the SDK warns of two plugins of one type."""
+
+
+class _Watched(WorkflowRunner):
+    def __init__(self, runner: WorkflowRunner, tell: Told) -> None:
+        self._runner = runner
+        self._tell = tell
+
+    def prepare_workflow(self, defn: _Definition) -> None:
+        self._runner.prepare_workflow(defn)
+
+    def set_worker_level_failure_exception_types(self, types: Any) -> None:
+        self._runner.set_worker_level_failure_exception_types(types)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = self._runner.create_instance(det)
+        go_on = instance.activate
+        asked: dict[int, str] = {}
+
+        def activate(activation: WorkflowActivation) -> Any:
+            for job in activation.jobs:
+                if job.HasField("resolve_activity") and not activation.is_replaying:
+                    self._tell(asked[job.resolve_activity.seq])
+            completion = go_on(activation)
+            for command in completion.successful.commands:
+                for kind in (command.schedule_activity, command.schedule_local_activity):
+                    if kind.activity_type:
+                        asked[kind.seq] = kind.activity_type
+            return completion
+
+        cast("Any", instance).activate = activate
+        return instance
