@@ -14,7 +14,7 @@ from store.protocol import Delivery, StoredState
 from wire.asks import Dispatched, DispatchSideEffects
 from wire.names import Activity
 
-from .evaluation import in_thread
+from .author_code import in_thread
 from .outside import Outside
 
 MAX_ATTEMPTS = 10

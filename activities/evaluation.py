@@ -6,11 +6,9 @@ evaluation answers a time-out and drops what the thread brings.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -36,12 +34,8 @@ from core.policy import digest_of_policies
 from core.result import ExecutionResult, Outcome
 from store.protocol import StoredState
 
+from .author_code import in_thread
 from .outside import Outside
-
-T = TypeVar("T")
-
-GRACE = 1.0
-"""Seconds beyond a run's own deadline after which its thread is left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,31 +191,6 @@ def assessment_of(
             timeout=min(loaded.domain.options.timeout + 25, 60),
         ),
     )
-
-
-def in_thread(run: Callable[[], T], timeout: float) -> T:
-    """Run author code in a thread of its own and leave it behind when it does not come back.
-
-    Raises:
-        ExecutionTimeout: It did not come back `GRACE` seconds after `timeout`.
-    """
-    brought: list[T] = []
-    raised: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            brought.append(run())
-        except BaseException as error:  # noqa: BLE001 - whatever it raises belongs to the caller
-            raised.append(error)
-
-    thread = threading.Thread(target=work, name="author-code", daemon=True)
-    thread.start()
-    thread.join(timeout + GRACE)
-    if thread.is_alive():
-        raise ExecutionTimeout(timeout, timeout + GRACE)
-    if raised:
-        raise raised[0]
-    return brought[0]
 
 
 def stranger_of(request: MutationRequest, directory: Directory) -> Rejection | None:
