@@ -1,6 +1,6 @@
 """A worker as `worker.py` wires it, that kills itself with SIGKILL at a named point.
 
-`python -m tests.drills.doomed_worker QUEUE STORE_URL POINT`; Temporal as `temporalio.envconfig`
+`python -m tests.drills.doomed_worker QUEUE STORE_URL WAY POINT`; Temporal as `temporalio.envconfig`
 says.
 """
 
@@ -10,19 +10,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from typing import Any, cast
 
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation
-from temporalio.worker import (
-    ActivityInboundInterceptor,
-    ExecuteActivityInput,
-    Interceptor,
-    WorkflowInstance,
-    WorkflowInstanceDetails,
-    WorkflowRunner,
-)
-from temporalio.workflow import _Definition
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 import worker
 from activities.outside import Outside
@@ -33,6 +23,7 @@ from store.protocol import Ask, Store
 from tests.drills import points
 from tests.support import box
 from tests.support.people import PEOPLE
+from tests.support.tasks import watched
 from wire.names import Activity
 
 STORED = {points.ASSESSMENT_STORED: "assess", points.RESOLUTION_STORED: "resolve"}
@@ -104,53 +95,25 @@ class DoomedActivities(Interceptor):
         return Inbound(next)
 
 
-class DoomedWorkflows(WorkflowRunner):
-    """Workflows run as ever, until the answer of an activity is about to be handed to one."""
-
-    def __init__(self, runner: WorkflowRunner, name: str | None) -> None:
-        self._runner = runner
-        self._name = name
-
-    def prepare_workflow(self, defn: _Definition) -> None:
-        self._runner.prepare_workflow(defn)
-
-    def set_worker_level_failure_exception_types(self, types: Any) -> None:
-        self._runner.set_worker_level_failure_exception_types(types)
-
-    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        instance = self._runner.create_instance(det)
-        go_on = instance.activate
-        asked: set[int] = set()
-
-        def activate(activation: WorkflowActivation) -> Any:
-            if any(job.resolve_activity.seq in asked for job in activation.jobs):
-                die()
-            completion = go_on(activation)
-            for command in completion.successful.commands:
-                if command.schedule_activity.activity_type == self._name:
-                    asked.add(command.schedule_activity.seq)
-            return completion
-
-        cast("Any", instance).activate = activate
-        return instance
-
-
-def _wrapped(make: Callable[[], WorkflowRunner], point: str) -> Callable[[], WorkflowRunner]:
-    return lambda: DoomedWorkflows(make(), ANSWERED.get(point))
-
-
-async def main(queue: str, store_url: str, point: str) -> None:
+async def main(queue: str, store_url: str, way: str, point: str) -> None:
     client = await connect()
     outside = Outside(
         store=cast("Store", DoomedStore(open_store(store_url), point)),
-        domains=Domains([box.domain, box.held]),
+        domains=Domains(box.ALL),
         directory=lambda: PEOPLE,
         client=client,
     )
-    wiring = cast("Any", worker)
-    wiring.sandboxed = _wrapped(wiring.sandboxed, point)
-    interceptors = [DoomedActivities(BEGUN.get(point))]
-    async with worker.make_worker(client, outside, task_queue=queue, interceptors=interceptors):
+
+    def die_before_the_answer(name: str, local: bool) -> None:
+        if name == ANSWERED.get(point) and local == (way == "local_first"):
+            die()
+
+    options = {
+        "task_queue": queue,
+        "interceptors": [DoomedActivities(BEGUN.get(point))],
+        "plugins": [worker.worker_plugin(outside), watched(die_before_the_answer)],
+    }
+    async with worker.make_worker(client, outside, **options):
         print("serving", flush=True)
         await asyncio.Event().wait()
 

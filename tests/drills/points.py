@@ -27,3 +27,15 @@ POINTS: Final = (
     LAST_STEP,
     DISPATCHING,
 )
+
+REMOTE_ONLY: Final = frozenset({APPROVED, RESOLUTION_STORED})
+"""In a workflow task the version is resolved where it is committed on: there is nothing between."""
+
+ALIKE: Final = frozenset({DISPATCHING})
+"""What is asked in one way only; local first is drilled, remotely it would show nothing new."""
+
+
+def of(way: str) -> tuple[str, ...]:
+    """Answer the points that are worth a drill in one way."""
+    left_out = ALIKE if way == "remote" else REMOTE_ONLY
+    return tuple(point for point in POINTS if point not in left_out)

@@ -11,6 +11,7 @@ remotely from the start.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -162,3 +163,9 @@ remote = make("remote-box", run="remote")
 remote_held = make("remote-held", on_error="hold", run="remote")
 
 ALL = (domain, held, remote, remote_held)
+
+
+def state(way: Way, domain: str = "box") -> str:
+    """Answer a state id nobody has used, of the domain that is asked in a way."""
+    prefix = "remote-" if way == "remote" else ""
+    return f"{prefix}{domain}/s-{uuid.uuid4().hex[:12]}"

@@ -10,8 +10,8 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import _Definition
 
-Told = Callable[[str], None]
-"""Told an activity's name. When it raises, the workflow task fails and is handed out again."""
+Told = Callable[[str, bool], None]
+"""Told an activity's name and whether it was local. When it raises, the workflow task fails."""
 
 
 def watched(tell: Told) -> SimplePlugin:
@@ -42,17 +42,18 @@ class _Watched(WorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         instance = self._runner.create_instance(det)
         go_on = instance.activate
-        asked: dict[int, str] = {}
+        asked: dict[int, tuple[str, bool]] = {}
 
         def activate(activation: WorkflowActivation) -> Any:
             for job in activation.jobs:
                 if job.HasField("resolve_activity") and not activation.is_replaying:
-                    self._tell(asked[job.resolve_activity.seq])
+                    self._tell(*asked[job.resolve_activity.seq])
             completion = go_on(activation)
             for command in completion.successful.commands:
-                for kind in (command.schedule_activity, command.schedule_local_activity):
-                    if kind.activity_type:
-                        asked[kind.seq] = kind.activity_type
+                remote, local = command.schedule_activity, command.schedule_local_activity
+                for ask, is_local in ((remote, False), (local, True)):
+                    if ask.activity_type:
+                        asked[ask.seq] = (ask.activity_type, is_local)
             return completion
 
         cast("Any", instance).activate = activate

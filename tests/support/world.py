@@ -66,8 +66,7 @@ class World:
 
     def state(self, domain: str = "box") -> str:
         """Answer a state id nobody has used, of the domain that is asked in this world's way."""
-        prefix = "remote-" if self.way == "remote" else ""
-        return f"{prefix}{domain}/{self.fresh('s')}"
+        return box.state(self.way, domain)
 
     async def start(
         self,

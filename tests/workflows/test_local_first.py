@@ -22,7 +22,7 @@ from temporalio.worker import (
     Replayer,
 )
 
-from activities.evaluation import in_thread
+from activities.author_code import in_thread
 from client.plugin import client_plugin
 from core.errors import DecisionRefused, StoreUnavailable
 from core.governance.outcome import Ending
@@ -135,7 +135,7 @@ async def test_g4_every_local_activity_whose_task_fails_counts_once(
     failed: set[str] = set()
     ran = Ran()
 
-    def fail_once(name: str) -> None:
+    def fail_once(name: str, local: bool) -> None:
         if name not in failed:
             failed.add(name)
             raise RuntimeError(f"The task in which {name} was answered fails.")
