@@ -64,6 +64,10 @@ DRAIN = timedelta(seconds=30)
 CACHED = 1000
 """Waiting requests kept in memory; one that is not is replayed when something comes for it."""
 
+SWITCH = 0.0005
+"""Seconds a thread keeps the interpreter: the loop that serves Temporal must not wait for the 5 ms
+that Python gives an activity's thread by default."""
+
 SWEEP = timedelta(minutes=1)
 """How often the reconciler compares open workflows with the record."""
 
@@ -241,6 +245,7 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
+        sys.setswitchinterval(SWITCH)
         asyncio.run(
             _serve_and_settle(
                 domains=domain,
