@@ -1,9 +1,13 @@
-"""The stories whose histories are kept: how each comes about on a real server."""
+"""The stories whose histories are kept: how each comes about on a real server.
+
+Those without `fast_` were recorded when every ask was remote; requests that began then still wait.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -155,6 +159,48 @@ async def _drifted(world: World, key: str, **more: Any) -> Handle:
     return handle
 
 
+async def fast_executed_at_once(world: World) -> Handle:
+    """It demands nothing, and is tried in the workflow task first."""
+    return await executed_at_once(world)
+
+
+async def fast_executed(world: World) -> Handle:
+    """Two approve, one by signal and one by update, answered in the workflow task."""
+    return await executed(world)
+
+
+async def fast_renewed(world: World) -> Handle:
+    """The state moved under the effect, which the local attempt found out."""
+    return await stale_renewed(world)
+
+
+async def fast_canceled(world: World) -> Handle:
+    """The requester changes their mind; the ending is recorded in the workflow task."""
+    return await canceled(world)
+
+
+async def fast_then_remote(world: World) -> Handle:
+    """The local attempt to commit lasts too long, and a remote one replaces it."""
+    handle = await world.start("Add", needs=ONE)
+    await world.pending(handle)
+    pauses = iter([1.3])
+    world.hooks.hooks["end.before"] = lambda: time.sleep(next(pauses, 0))
+    assert (await world.decide(handle, "ben")).status == "Executed"
+    await world.result(handle)
+    return handle
+
+
+async def remote(world: World) -> Handle:
+    """Its domain wants to be asked remotely, which the first attempt in the task is told."""
+    world.way = "remote"
+    handle = await world.start("Add", needs=ONE)
+    await world.pending(handle)
+    assert (await world.decide(handle, "ben")).status == "Executed"
+    await world.result(handle)
+    world.way = "local_first"
+    return handle
+
+
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
     for story in (
@@ -170,5 +216,11 @@ STORIES: Final[dict[str, Story]] = {
         canceled_in_temporal,
         conflict,
         still_waiting,
+        fast_executed_at_once,
+        fast_executed,
+        fast_renewed,
+        fast_canceled,
+        fast_then_remote,
+        remote,
     )
 }

@@ -17,6 +17,7 @@ from client.plugin import client_plugin
 from tests.replay.changed import NotesBeforeItAssesses
 from tests.replay.record import HISTORIES, main, path_of
 from tests.replay.stories import STORIES
+from tests.support.histories import asked_locally, asked_remotely, failed_locally
 from wire.names import WORKFLOW_TYPE, Activity
 from workflows import ALL_WORKFLOWS, MutationRequestWorkflow
 from workflows.sandbox import sandboxed
@@ -56,33 +57,49 @@ def test_the_histories_are_the_ways_a_request_can_go() -> None:
         "canceled",
         "conflict",
         "still_waiting",
+        "fast_executed_at_once",
+        "fast_executed",
+        "fast_renewed",
+        "fast_canceled",
+        "fast_then_remote",
+        "remote",
     }
 
     assert demanded <= set(STORIES)
 
 
-async def test_an_activity_asked_for_in_another_order_does_not_replay() -> None:
+@pytest.mark.parametrize("name", ["executed", "fast_executed"])
+async def test_an_activity_asked_for_in_another_order_does_not_replay(name: str) -> None:
     changed = replayer([NotesBeforeItAssesses])
     unchanged = replayer([MutationRequestWorkflow])
 
-    await unchanged.replay_workflow(history("executed"))
+    await unchanged.replay_workflow(history(name))
     with pytest.raises(NondeterminismError):
-        await changed.replay_workflow(history("executed"))
+        await changed.replay_workflow(history(name))
 
 
 @pytest.mark.parametrize("name", kept())
 def test_a_kept_history_is_of_a_request_and_of_activities_that_still_exist(name: str) -> None:
-    events = history(name).events
-    scheduled = {
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    }
+    kept_one = history(name)
+    started = kept_one.events[0].workflow_execution_started_event_attributes
+    asked = {*asked_remotely(kept_one), *asked_locally(kept_one)}
 
-    started = events[0].workflow_execution_started_event_attributes
     assert started.workflow_type.name == WORKFLOW_TYPE
-    assert scheduled <= ASKED
-    assert Activity.ASSESS_REQUEST in scheduled
+    assert asked <= ASKED
+    assert Activity.ASSESS_REQUEST in asked
+
+
+def test_the_histories_go_both_ways() -> None:
+    assert not any(asked_locally(history(name)) for name in kept() if _is_older(name))
+    assert asked_remotely(history("fast_executed")) == []
+    assert failed_locally(history("fast_then_remote")) == [Activity.EXECUTE_MUTATION]
+    assert asked_remotely(history("fast_then_remote")) == [Activity.EXECUTE_MUTATION]
+    assert Activity.EXECUTE_MUTATION in asked_remotely(history("remote"))
+
+
+def _is_older(name: str) -> bool:
+    """Answer whether it was recorded when every ask was remote."""
+    return name != "remote" and not name.startswith("fast_")
 
 
 @pytest.mark.parametrize("name", kept())

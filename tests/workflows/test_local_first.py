@@ -29,6 +29,7 @@ from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 from store.protocol import Conflict, Ended, Fenced
 from tests.support import box
+from tests.support.histories import asked_remotely
 from tests.support.tasks import watched
 from tests.support.world import Handle, World, make_world
 from wire.messages import Reply
@@ -48,15 +49,6 @@ async def replayed(handle: Handle) -> WorkflowHistory:
     )
     await replayer.replay_workflow(history)
     return history
-
-
-def scheduled(history: WorkflowHistory) -> list[str]:
-    """Answer what was asked remotely."""
-    return [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        for event in history.events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]
 
 
 @contextmanager
@@ -85,7 +77,7 @@ async def test_a_local_attempt_that_took_too_long_replays(world: World) -> None:
 
         assert (await world.result(handle)).status == "Executed"
 
-    assert scheduled(await replayed(handle)) == [Activity.EXECUTE_MUTATION]
+    assert asked_remotely(await replayed(handle)) == [Activity.EXECUTE_MUTATION]
 
 
 async def test_a_local_attempt_that_failed_replays(world: World) -> None:
@@ -101,7 +93,7 @@ async def test_a_local_attempt_that_failed_replays(world: World) -> None:
     await world.decide(handle, "ben")
 
     assert (await world.result(handle)).status == "Executed"
-    assert scheduled(await replayed(handle)) == [Activity.EXECUTE_MUTATION]
+    assert asked_remotely(await replayed(handle)) == [Activity.EXECUTE_MUTATION]
 
 
 # --- an ask that is void
@@ -123,7 +115,7 @@ async def test_g1_a_grant_withdrawn_during_the_local_attempt_is_not_executed_rem
 
     assert (await world.request(handle)).status == "Pending"
     assert world.value(request.state_id) == 0
-    assert Activity.EXECUTE_MUTATION not in scheduled(await replayed(handle))
+    assert Activity.EXECUTE_MUTATION not in asked_remotely(await replayed(handle))
 
 
 # --- a workflow task that is thrown away
@@ -315,7 +307,7 @@ async def test_a_local_assessment_after_its_remote_replacement_changes_nothing(
     await asyncio.sleep(0.2)
 
     assert world.store.request(handle.id) == shown
-    assert scheduled(await replayed(handle)) == [Activity.ASSESS_REQUEST]
+    assert asked_remotely(await replayed(handle)) == [Activity.ASSESS_REQUEST]
     assert (await world.decide(handle, "ben", binding=shown.binding)).status == "Executed"
     await world.result(handle)
     assert version(world, await world.agree(handle)) == 1
@@ -368,7 +360,7 @@ async def test_slow_author_code_falls_back_to_remote_and_is_seen_to_run(world: W
     assert (await world.result(handle)).status == "Executed"
     assert version(world, await world.agree(handle)) == 1
     history = await replayed(handle)
-    assert scheduled(history) == [Activity.ASSESS_REQUEST, Activity.EXECUTE_MUTATION]
+    assert asked_remotely(history) == [Activity.ASSESS_REQUEST, Activity.EXECUTE_MUTATION]
 
 
 # --- what the tests say
