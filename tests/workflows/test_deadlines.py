@@ -1,16 +1,24 @@
-"""Deadlines are durable timers from absolute times; at the deadline is late."""
+"""Deadlines are durable timers from absolute times; at the deadline is late; both ways."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.support import box
 from tests.support.world import World, make_world
 
 ONE = [{"roles": ["approver"], "needed": 1}]
+
+
+@pytest.fixture(params=box.WAYS)
+def way(request: pytest.FixtureRequest) -> box.Way:
+    """Both ways: tried in the workflow task first, and remotely from the start."""
+    found: box.Way = request.param
+    return found
 
 
 async def test_g9_a_request_that_nobody_answers_expires(world: World) -> None:
@@ -72,6 +80,7 @@ async def test_g11_what_the_server_took_before_the_deadline_counts_and_what_came
     server: WorkflowEnvironment, world: World
 ) -> None:
     async with make_world(server, world.store) as stopped:
+        stopped.way = world.way
         late = await stopped.start("Add", needs=ONE, expires_in=3)
         early = await stopped.start(
             "Add", needs=[{**ONE[0], "seconds": 3}, {"people": ["dan"], "step": 2}]
@@ -98,7 +107,7 @@ async def test_g11_what_the_server_took_before_the_deadline_counts_and_what_came
 async def test_g9_a_held_request_expires_at_its_deadline_not_at_the_end_of_a_pause(
     world: World,
 ) -> None:
-    handle = await world.start("Add", state_id=f"held/{world.fresh()}", needs=ONE, expires_in=4)
+    handle = await world.start("Add", state_id=world.state("held"), needs=ONE, expires_in=4)
     await world.pending(handle)
     box.KNOBS.raises = 100
 

@@ -1,4 +1,4 @@
-"""What is sent by hand, by other languages, or wrongly: nothing harms the request or is lost."""
+"""What is sent by hand, by other languages, or wrongly: nothing harms it or is lost; both ways."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
+from tests.support import box
 from tests.support.world import World
 
 ONE = [{"roles": ["approver"], "needed": 1}]
 TWO = [{"roles": ["approver"], "needed": 2}]
+
+
+@pytest.fixture(params=box.WAYS)
+def way(request: pytest.FixtureRequest) -> box.Way:
+    """Both ways: tried in the workflow task first, and remotely from the start."""
+    found: box.Way = request.param
+    return found
 
 
 @pytest.mark.parametrize(
@@ -31,6 +39,7 @@ TWO = [{"roles": ["approver"], "needed": 2}]
     ids=["none", "null", "binary", "text", "list", "two", "no id", "no actor", "shape", "size"],
 )
 @pytest.mark.parametrize("signal", ["approve", "cancel"])
+@pytest.mark.parametrize("way", ["local_first"])  # the workflow alone finds it out
 async def test_a_broken_signal_is_recorded_and_harms_nothing(
     world: World, signal: str, payloads: list[Any]
 ) -> None:
@@ -53,6 +62,7 @@ async def test_a_broken_signal_is_recorded_and_harms_nothing(
     ],
     ids=["encrypted", "broken"],
 )
+@pytest.mark.parametrize("way", ["local_first"])  # the workflow alone finds it out
 async def test_g11_a_signal_that_cannot_be_decoded_is_recorded_too(
     world: World, payload: Payload
 ) -> None:
@@ -67,6 +77,7 @@ async def test_g11_a_signal_that_cannot_be_decoded_is_recorded_too(
     assert (await world.agree(handle)).status == "Executed"
 
 
+@pytest.mark.parametrize("way", ["local_first"])  # the workflow alone finds it out
 async def test_a_signal_of_an_unknown_name_is_recorded_and_harms_nothing(world: World) -> None:
     handle = await world.start("Add", needs=ONE)
     await world.pending(handle)
@@ -80,6 +91,7 @@ async def test_a_signal_of_an_unknown_name_is_recorded_and_harms_nothing(world: 
 
 
 @pytest.mark.parametrize("update", ["decide", "cancel_request", "refresh"])
+@pytest.mark.parametrize("way", ["local_first"])  # the workflow alone finds it out
 async def test_a_broken_update_comes_back_to_its_caller_and_leaves_no_trace(
     world: World, update: str
 ) -> None:
@@ -97,7 +109,7 @@ async def test_a_broken_update_comes_back_to_its_caller_and_leaves_no_trace(
 
 async def test_a_decision_sent_before_the_assessment_waits_and_counts(world: World) -> None:
     payload = {
-        "state_id": f"box/{world.fresh()}",
+        "state_id": world.state(),
         "mutations": [{"type": "Add", "parameters": {"key": "x"}}],
         "actor_id": "ana",
         "metadata": {"needs": ONE},
@@ -191,7 +203,7 @@ async def test_who_may_cancel_is_the_requester_or_an_operator(world: World) -> N
 
 
 async def test_a_refresh_shows_todays_effect(world: World) -> None:
-    state = f"box/{world.fresh()}"
+    state = world.state()
     handle = await world.start("Add", state_id=state, needs=TWO)
     before = await world.pending(handle)
     await world.result(await world.start("Add", state_id=state))
@@ -218,6 +230,7 @@ async def test_why_blocked_names_what_is_unmet_and_who_can_meet_it(world: World)
     assert (why["reasons"][0]["needed"], why["reasons"][0]["have"]) == (2, 1)
 
 
+@pytest.mark.parametrize("way", ["local_first"])  # the workflow alone finds it out
 async def test_a_field_that_cannot_be_honoured_yet_is_refused_not_ignored(world: World) -> None:
     handle = await world.client.start_workflow(
         "MutationRequest",

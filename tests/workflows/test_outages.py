@@ -50,7 +50,7 @@ async def test_g8_an_outage_of_the_store_burns_no_approval(world: World) -> None
 async def test_an_update_during_an_outage_is_answered_as_not_settled(world: World) -> None:
     handle = await world.start("Add", needs=ONE)
     await world.pending(handle)
-    world.hooks.hooks["end.before"] = down_for(8)
+    world.hooks.hooks["end.before"] = down_for(6.5)
 
     began = time.monotonic()
     reply = await world.decide(handle, "ben")

@@ -303,6 +303,7 @@ async def test_every_activity_twice_at_once_ends_otherwise_once(doubled: World) 
     await doubled.agree(canceled)
 
 
+@pytest.mark.parametrize("way", ["local_first"])  # nothing of the author's is asked for
 async def test_a_terminated_workflow_is_ended_in_the_record(world: World) -> None:
     handle = await waiting(world, TWO)
     await world.decide(handle, "ben")
@@ -318,6 +319,7 @@ async def test_a_terminated_workflow_is_ended_in_the_record(world: World) -> Non
     assert "Granted" in [d.code for d in stored.decisions]
 
 
+@pytest.mark.parametrize("way", ["local_first"])  # nothing of the author's is asked for
 async def test_an_open_workflow_whose_record_has_ended_is_told(world: World) -> None:
     handle = await waiting(world, ONE)
     request = cancel_by(await world.request(handle), "system:elsewhere", reason="ended outside")
@@ -332,6 +334,7 @@ async def test_an_open_workflow_whose_record_has_ended_is_told(world: World) -> 
     await world.agree(handle)
 
 
+@pytest.mark.parametrize("way", ["local_first"])  # nothing of the author's is asked for
 async def test_a_decision_on_a_request_that_ended_elsewhere_is_refused_by_name(
     world: World,
 ) -> None:
