@@ -599,7 +599,7 @@ class Model(BaseModel):
     maybe: Annotated[list[Part], Identity("n")] | None = None
     old_maybe: Optional[Annotated[list[Part], Identity("n")]] = None  # noqa: UP045
     either: Union[Item, Other, None] = None  # noqa: UP007
-    root: Root = Root([])
+    whole: Root = Root([])
     renamed: Annotated[list[Part], Identity("n")] = Field(
         default_factory=list, serialization_alias="reNamed"
     )
@@ -648,7 +648,7 @@ ITEM: Any = {"id": "x", "parts": PART[0]}, {"id": "x", "parts": PART[1]}
             {"either": {"id": "x", "parts": [2]}},
             ("/either/parts",),
         ),
-        ({"root": [ITEM[0]]}, {"root": [ITEM[1]]}, ("/root/x/parts/1/v", "/root/x/parts/2")),
+        ({"whole": [ITEM[0]]}, {"whole": [ITEM[1]]}, ("/whole/x/parts/1/v", "/whole/x/parts/2")),
         ({"reNamed": PART[0]}, {"reNamed": PART[1]}, ("/reNamed/1/v", "/reNamed/2")),
         ({"renamed": PART[0]}, {"renamed": PART[1]}, ("/renamed/1/v", "/renamed/2")),
         (
