@@ -182,11 +182,7 @@ async def _submit(world: World, needs: Sequence[dict[str, Any]] = (), **more: An
 
 async def _waiting(world: World, needs: Sequence[dict[str, Any]], **more: Any) -> str:
     request_id = await _submit(world, needs, **more)
-    # Read in the store: a query that meets an open workflow task makes it one task more.
-    async with asyncio.timeout(20):
-        while (stored := world.store.request(request_id)) is None or stored.status != "Pending":
-            await asyncio.sleep(0.02)
-    await asyncio.sleep(0.05)
+    await world.waiting(request_id)
     return request_id
 
 

@@ -121,6 +121,16 @@ class World:
         """Wait until the request waits for somebody."""
         return await self.until(handle, lambda r: r.status == "Pending" and r.pending)
 
+    async def waiting(self, request_id: str) -> None:
+        """Wait, by the store alone, until the request waits for somebody.
+
+        A query that meets an open workflow task ends it early, and makes it one task more.
+        """
+        async with asyncio.timeout(20):
+            while (stored := self.store.request(request_id)) is None or stored.status != "Pending":
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
+
     async def decide(
         self, handle: Handle, actor: str, verdict: str = "approve", **more: Any
     ) -> Reply:

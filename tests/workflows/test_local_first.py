@@ -136,19 +136,19 @@ async def test_g4_every_local_activity_whose_task_fails_counts_once(
         server, world.store, interceptors=[ran], plugins=[watched(fail_once)]
     ) as failing:
         executed = await failing.start("Put", needs=TWO)
-        await failing.pending(executed)
+        await failing.waiting(executed.id)
         await failing.decide(executed, "ben")
         await executed.signal("approve", {"decision_id": "d-2", "actor_id": "cleo"})
         result = await failing.result(executed)
         committed = await failing.agree(executed)
         rejected = await failing.start("Add", needs=ONE)
-        await failing.pending(rejected)
+        await failing.waiting(rejected.id)
         await rejected.signal("reject", {"decision_id": "d", "actor_id": "ben"})
         await failing.result(rejected)
         ended = await failing.agree(rejected)
         failed.remove(Activity.RECORD_OUTCOME)
         canceled = await failing.start("Add", needs=ONE)
-        await failing.pending(canceled)
+        await failing.waiting(canceled.id)
         await canceled.cancel()
         assert (await failing.result(canceled)).status == "Canceled"
         await failing.agree(canceled)
