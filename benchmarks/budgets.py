@@ -27,13 +27,26 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of a subject, by the name under which `measure` gives it."""
+    """One figure of a subject, by the name under which `measure` gives it.
+
+    Attributes:
+        key: That name.
+        what: What the table calls it.
+        more_is_better: Else less is.
+        must: What OURS has to keep.
+        aim: What OURS is meant to reach.
+        beside: The heading under which a picture shows it, on one scale with others of that
+            heading; without it, it is shown by itself.
+        bar: What it is called there.
+    """
 
     key: str
     what: str
     more_is_better: bool = False
     must: Goal | None = None
     aim: Goal | None = None
+    beside: str = ""
+    bar: str = ""
 
     def verdict(self, ours: float, floor: float | None) -> str:
         """Give the better goal that `ours` keeps: aim, must, NO; empty where it cannot be told."""
@@ -103,7 +116,12 @@ def waiting(size: Size) -> tuple[Row, ...]:
         Row("waiting_kib", "of it one waiting request, KiB"),
         Row("worker_mib", f"worker with {few} waiting, MiB"),
         *(
-            Row(f"waiting_{level}_ms", f"one approval to terminal, p50, {level:,} waiting, ms")
+            Row(
+                f"waiting_{level}_ms",
+                f"one approval to terminal, p50, {level:,} waiting, ms",
+                beside="one approval to terminal, p50, while others wait, ms",
+                bar=f"{level:,} waiting",
+            )
             for level in size.waiting
         ),
         Row(
@@ -128,8 +146,16 @@ def hot(size: Size) -> tuple[Row, ...]:
             "apart_per_s",
             f"commits/s, {size.hot} states, {size.hot_tasks} tasks, approved by policy",
             more_is_better=True,
+            beside="commits/s, approved by policy",
+            bar=f"{size.hot} states",
         ),
-        Row("hot_per_s", "commits/s, the same on one state", more_is_better=True),
+        Row(
+            "hot_per_s",
+            "commits/s, the same on one state",
+            more_is_better=True,
+            beside="commits/s, approved by policy",
+            bar="one state",
+        ),
         Row(
             "hot_share",
             f"one state over {size.hot} states",
