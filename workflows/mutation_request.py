@@ -1,7 +1,4 @@
-"""The workflow of a request: its type, its beginning and its end; the story is in `story`.
-
-This module alone is loaded anew for every workflow, so it holds nothing that can be shared.
-"""
+"""The workflow of a request: its type, its beginning and its end; the story is in `story`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A worker runs the workflows outside of it: they are our own, small and pure, held to that by
 lint, by a test over their syntax, and by the replays, which load every workflow module inside the
-sandbox. Its price is a quarter of what a worker spends on a request (`docs/decisions`).
+sandbox. Why, and what that costs and saves, is told in `docs/decisions`.
 """
 
 from __future__ import annotations
