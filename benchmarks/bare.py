@@ -212,10 +212,9 @@ class Bare:
         """Give `None`: the yardstick needs nothing but itself."""
         return None
 
-    def worker_command(self, folder: Path, cached: int | None = None) -> Sequence[str]:
+    def worker_command(self, folder: Path) -> Sequence[str]:
         """Give the arguments for the interpreter that run the worker with its data in `folder`."""
-        command = ["-m", "benchmarks.bare", "--worker", "--database", str(folder / "bare.sqlite")]
-        return command if cached is None else [*command, "--max-cached", str(cached)]
+        return ["-m", "benchmarks.bare", "--worker", "--database", str(folder / "bare.sqlite")]
 
     async def start(self, client: Client, number: int) -> str:
         """Start request `number` on a state of its own and give its id."""

@@ -108,13 +108,20 @@ def waiting(size: Size) -> tuple[Row, ...]:
     return (
         Row(
             "waiting_per_gib",
-            "waiting requests a worker of one GiB holds",
+            f"waiting requests by GiB of worker, {many:,} waiting",
             more_is_better=True,
             must=Goal(20_000, absolute=True),
             aim=Goal(27_000, absolute=True),
         ),
-        Row("waiting_kib", "of it one waiting request, KiB"),
-        Row("worker_mib", f"worker with {few} waiting, MiB"),
+        *(
+            Row(
+                f"worker_{level}_mib",
+                f"memory of the worker, {level:,} waiting, MiB",
+                beside="memory of the worker, MiB",
+                bar=f"{level:,} waiting",
+            )
+            for level in size.waiting
+        ),
         *(
             Row(
                 f"waiting_{level}_ms",

@@ -13,7 +13,6 @@ from .session import QUIET, Session, each, session
 from .subject import HotSubject, Subject
 
 GIB = 2**30
-KIB = 2**10
 MIB = 2**20
 SETTLE = 1.0
 
@@ -140,11 +139,7 @@ async def throughput(
 async def waiting(
     subject: Subject, size: Size, attributes: Mapping[str, str], *, limit: float
 ) -> dict[str, float]:
-    """Give memory and latency while many requests wait, and the time a killed worker is away.
-
-    The worker is told to keep all of them in memory.
-    """
-    cached = size.waiting[-1] + size.lone + 4 * size.callers
+    """Give memory and latency while many requests wait, and the time a killed worker is away."""
     numbers = count()
     held: deque[str] = deque()
 
@@ -159,11 +154,9 @@ async def waiting(
             memory[level] = resident_bytes(now.worker.process.pid)
             latencies[level] = await now.waiting_latency(held)
         few, many = size.waiting[0], size.waiting[-1]
-        one = (memory[many] - memory[few]) / (many - few)
         return {
-            "waiting_per_gib": few + (GIB - memory[few]) / one if one > 0 else 0.0,
-            "worker_mib": memory[few] / MIB,
-            "waiting_kib": one / KIB,
+            "waiting_per_gib": many * GIB / memory[many],
+            **{f"worker_{level}_mib": used / MIB for level, used in memory.items()},
             **{f"waiting_{level}_ms": spent for level, spent in latencies.items()},
             "waiting_growth": latencies[many] / latencies[few],
         }
@@ -174,14 +167,14 @@ async def waiting(
 
     async with session(subject, attributes, limit=limit) as opened:
         servers = [opened.server.child]
-        async with opened.worker(cached) as worker:
+        async with opened.worker() as worker:
             now = _Round(opened, worker, size, numbers)
             figures = await unless_ended([*servers, worker], populated(now))
             sticky = await unless_ended([*servers, worker], last_one())
             begun = await _kill(worker)
         seconds: list[float] = []
         for _ in range(size.kills):
-            async with opened.worker(cached) as worker:
+            async with opened.worker() as worker:
                 await unless_ended([*servers, worker], opened.decide(sticky))
                 seconds.append(perf_counter() - begun)
                 sticky = await unless_ended([*servers, worker], last_one())

@@ -49,12 +49,12 @@ class Ours:
         """Give the address of the store of record."""
         return f"sqlite:///{folder / 'ours.sqlite'}"
 
-    def worker_command(self, folder: Path, cached: int | None = None) -> Sequence[str]:
+    def worker_command(self, folder: Path) -> Sequence[str]:
         """Write the directory and give the arguments that run the worker with its store."""
         directory = folder / "directory.toml"
         directory.write_text(DIRECTORY, encoding="utf-8")
         options = ["--domain", DOMAIN, "--directory", str(directory), "--store", self.store(folder)]
-        return ["worker.py", *options, *([] if cached is None else ["--max-cached", str(cached)])]
+        return ["worker.py", *options]
 
     async def start(self, client: Client, number: int) -> str:
         """Start request `number` on a state of its own and give its id."""

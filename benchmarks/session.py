@@ -50,9 +50,9 @@ class Session:
     folder: Path
 
     @asynccontextmanager
-    async def worker(self, cached: int | None = None) -> AsyncIterator[Child]:
-        """Run a worker for the length of the block; `cached` as in `Subject.worker_command`."""
-        command = [sys.executable, *self.subject.worker_command(self.folder, cached)]
+    async def worker(self) -> AsyncIterator[Child]:
+        """Run a worker for the length of the block."""
+        command = [sys.executable, *self.subject.worker_command(self.folder)]
         async with running(
             f"worker of {self.subject.name}",
             command,

@@ -25,12 +25,12 @@ class Subject(Protocol):
     def missing(self) -> str | None:
         """Say in one sentence why it cannot run here, or `None` when it can."""
 
-    def worker_command(self, folder: Path, cached: int | None = None) -> Sequence[str]:
+    def worker_command(self, folder: Path) -> Sequence[str]:
         """Give the interpreter's arguments for the worker, which keeps its data in `folder`.
 
         It runs in the repository's root, finds the server by TEMPORAL_ADDRESS and stops at SIGTERM.
-        Called once before each start: it may write files it needs into `folder`. `cached` is how
-        many waiting requests it keeps in memory; without it, as many as it does by itself.
+        Called once before each start: it may write files it needs into `folder`. How many waiting
+        requests it keeps in memory is what it does by itself.
         """
 
     async def start(self, client: Client, number: int) -> str:

@@ -111,7 +111,9 @@ async def _answer(outside: Outside, sending: Sending, update_id: str, deadline: 
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from error  # the SDK says "timed out" for this too
             if is_missing(error):
-                await _raise_unless_running(outside, sending.request_id)
+                ended = await _unless_running(outside, sending.request_id)
+                if ended is not None:
+                    return _by_record(ended, sending)
             elif not (is_passing(error) or no_worker(error)):
                 raise in_words(
                     error, address=address_of(outside.client), request_id=sending.request_id
@@ -131,11 +133,18 @@ async def _answer(outside: Outside, sending: Sending, update_id: str, deadline: 
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _raise_unless_running(outside: Outside, request_id: str) -> None:
-    """Refuse by name what came too late; an update that was lost on the way is sent again."""
+def _by_record(ended: MutationRequest, sending: Sending) -> Reply:
+    """Answer a message that counted though its answer was lost; refuse by name one that is late."""
+    if ended.counted(str(sending.payload["actor_id"]), sending.decision_id):
+        return reply_of(ended)
+    raise closed(ended)
+
+
+async def _unless_running(outside: Outside, request_id: str) -> MutationRequest | None:
+    """Answer the request when it has ended; nothing when the update was lost and is sent again."""
     recorded = await outside.recorded(request_id)
     if recorded is not None and recorded.status.is_terminal:
-        raise closed(recorded)
+        return recorded
     try:
         with in_our_words(outside.client, request_id=request_id):
             described = await outside.handle(request_id).describe()
@@ -144,10 +153,10 @@ async def _raise_unless_running(outside: Outside, request_id: str) -> None:
             raise
         raise WorkflowGone(request_id) from None
     if described.status is WorkflowExecutionStatus.RUNNING:
-        return
+        return None
     request = await reading.get(outside, request_id)
     if request.status.is_terminal:
-        raise closed(request)
+        return request
     raise WorkflowGone(request_id)
 
 

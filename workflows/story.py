@@ -222,9 +222,8 @@ class Story(Doors):
             )
         while len(self._inbox) or not workflow.all_handlers_finished():
             while (incoming := self._inbox.pop()) is not None:
-                # A cancel that came too late is answered with what the store said.
-                if not incoming.refusal and incoming.verb not in {"cancel", TEMPORAL_CANCEL}:
-                    incoming.refusal = refusal_of(closed(self._request))
+                if not incoming.refusal and incoming.name != TEMPORAL_CANCEL:
+                    self._answer_by_record(incoming)
                 self._record_refused(incoming)
                 incoming.done = True
             await workflow.wait_condition(
@@ -328,9 +327,10 @@ class Story(Doors):
                 self._refuse(incoming, refusal_of(_reused(message)))
             return
         try:
-            if self._ended and incoming.verb != "cancel":
-                self._refuse(incoming, refusal_of(closed(self._request)))
-            elif not self._ended:
+            if self._ended:
+                self._answer_by_record(incoming)
+                self._record_refused(incoming)
+            else:
                 await self._do(sender, incoming, message, state_version)
         except DecisionRefused as error:
             self._refuse(incoming, refusal_of(error))
@@ -344,6 +344,7 @@ class Story(Doors):
             "requirement_id": message.requirement_id,
             "reason": message.reason,
             "binding": message.binding,
+            "decision_id": message.decision_id,
             "metadata": _given(message),
         }
         match incoming.verb:
@@ -354,7 +355,15 @@ class Story(Doors):
             case "reject":
                 self._now(approval.refuse(self._request, sender, at, **given))
             case "withdraw":
-                self._now(approval.withdraw(self._request, sender, at, reason=message.reason))
+                self._now(
+                    approval.withdraw(
+                        self._request,
+                        sender,
+                        at,
+                        reason=message.reason,
+                        decision_id=message.decision_id,
+                    )
+                )
             case "cancel":
                 self._now(outcome.cancel(self._request, sender, reason=message.reason))
             case "refresh":
@@ -471,6 +480,18 @@ class Story(Doors):
 
     def _now(self, request: MutationRequest) -> None:
         self._request = request
+
+    def _answer_by_record(self, incoming: Incoming) -> None:
+        """Refuse a message that came too late; one that counted is in the record with its id.
+
+        The answer to one that counted may have been lost on the way. A cancel is answered with what
+        the store said.
+        """
+        said = incoming.message
+        if said is not None and self._request.counted(said.actor_id, said.decision_id):
+            return
+        if incoming.verb != "cancel":
+            incoming.refusal = refusal_of(closed(self._request))
 
     def _refuse(self, incoming: Incoming, refusal: asks.Refusal) -> None:
         incoming.refusal = refusal

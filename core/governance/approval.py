@@ -39,6 +39,7 @@ def grant(
     requirement_id: str | None = None,
     reason: str = "",
     binding: str | None = None,
+    decision_id: str | None = None,
     metadata: Mapping[str, JsonValue] | None = None,
 ) -> MutationRequest:
     """Record that a person grants the request, and do what follows from it.
@@ -50,6 +51,7 @@ def grant(
         requirement_id: Which requirement it is for; `None`: any that is open and names the sender.
         reason: Why, where the requirement asks for it.
         binding: What the sender was shown; `None` counts only while there was one binding ever.
+        decision_id: The sender's name for the message, kept with the decision.
         metadata: Kept with the decision.
 
     Raises:
@@ -69,7 +71,14 @@ def grant(
             )
         given = standing.bindings | given
     return _answer(
-        request, sender, at, verdict="grant", bindings=given, reason=reason, metadata=metadata
+        request,
+        sender,
+        at,
+        verdict="grant",
+        bindings=given,
+        reason=reason,
+        decision_id=decision_id,
+        metadata=metadata,
     )
 
 
@@ -81,6 +90,7 @@ def refuse(
     requirement_id: str | None = None,
     reason: str = "",
     binding: str | None = None,
+    decision_id: str | None = None,
     metadata: Mapping[str, JsonValue] | None = None,
 ) -> MutationRequest:
     """Record that a person refuses the request; a grant they gave before is taken back.
@@ -105,12 +115,24 @@ def refuse(
             request, Category.APPROVAL, "Withdrawn", actor_id=sender.id, at=at, reason=reason
         )
     return _answer(
-        request, sender, at, verdict="refuse", bindings=given, reason=reason, metadata=metadata
+        request,
+        sender,
+        at,
+        verdict="refuse",
+        bindings=given,
+        reason=reason,
+        decision_id=decision_id,
+        metadata=metadata,
     )
 
 
 def withdraw(
-    request: MutationRequest, sender: Person, at: datetime, *, reason: str = ""
+    request: MutationRequest,
+    sender: Person,
+    at: datetime,
+    *,
+    reason: str = "",
+    decision_id: str | None = None,
 ) -> MutationRequest:
     """Take the sender's grant back.
 
@@ -127,7 +149,13 @@ def withdraw(
             actor_id=sender.id,
         )
     request = append(
-        request, Category.APPROVAL, "Withdrawn", actor_id=sender.id, at=at, reason=reason
+        request,
+        Category.APPROVAL,
+        "Withdrawn",
+        actor_id=sender.id,
+        at=at,
+        reason=reason,
+        decision_id=decision_id,
     )
     return fulfilment.settle(without(request, [sender.id]), at)
 
@@ -153,6 +181,7 @@ def _answer(
     verdict: Literal["grant", "refuse"],
     bindings: Mapping[str, str],
     reason: str,
+    decision_id: str | None,
     metadata: Mapping[str, JsonValue] | None,
 ) -> MutationRequest:
     extra: dict[str, JsonValue] = {"requirements": [*sorted(bindings)], "binding": request.binding}
@@ -160,7 +189,14 @@ def _answer(
         extra["given"] = dict(metadata)
     code = "Granted" if verdict == "grant" else "Refused"
     request = append(
-        request, Category.APPROVAL, code, actor_id=sender.id, at=at, reason=reason, **extra
+        request,
+        Category.APPROVAL,
+        code,
+        actor_id=sender.id,
+        at=at,
+        reason=reason,
+        decision_id=decision_id,
+        **extra,
     )
     answer = Answer(
         actor_id=sender.id,

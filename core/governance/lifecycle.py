@@ -104,11 +104,19 @@ def append(
     actor_id: str,
     at: datetime,
     reason: str = "",
+    decision_id: str | None = None,
     **metadata: JsonValue,
 ) -> MutationRequest:
     """Append one decision; its time is never before the one it follows."""
     return _append(
-        request, category, code, actor_id=actor_id, at=at, reason=reason, metadata=metadata
+        request,
+        category,
+        code,
+        actor_id=actor_id,
+        at=at,
+        reason=reason,
+        decision_id=decision_id,
+        metadata=metadata,
     )
 
 
@@ -121,6 +129,7 @@ def _append(
     at: datetime,
     reason: str,
     metadata: Mapping[str, JsonValue],
+    decision_id: str | None = None,
 ) -> MutationRequest:
     last = request.decisions[-1].at if request.decisions else at
     decision = Decision(
@@ -130,6 +139,7 @@ def _append(
         actor_id=actor_id,
         at=max(at, last),
         reason=reason,
+        decision_id=decision_id,
         metadata={k: v for k, v in metadata.items() if v is not None},
     )
     return request.model_copy(

@@ -124,7 +124,10 @@ class Wish(Value):
 
 
 class Decision(Value):
-    """One line of the request's own history; numbered from 1, appended, never altered."""
+    """One line of the request's own history; numbered from 1, appended, never altered.
+
+    `decision_id` is the sender's name for the message that made it, where a message made it.
+    """
 
     number: int
     category: Category
@@ -132,6 +135,7 @@ class Decision(Value):
     actor_id: str
     at: datetime
     reason: str = ""
+    decision_id: str | None = None
     metadata: Metadata = Field(default_factory=dict)
 
 
@@ -338,6 +342,14 @@ class MutationRequest(Value):
     def requirement(self, requirement_id: str) -> RequirementState | None:
         """Answer the requirement of that id."""
         return next((r for r in self.requirements if r.id == requirement_id), None)
+
+    def counted(self, actor_id: str, decision_id: str) -> Decision | None:
+        """Answer the newest decision that a message of a person made."""
+        wanted = (actor_id.lower(), decision_id)
+        return next(
+            (d for d in reversed(self.decisions) if (d.actor_id.lower(), d.decision_id) == wanted),
+            None,
+        )
 
     def answer_of(self, actor_id: str) -> Answer | None:
         """Answer the standing answer of a person."""

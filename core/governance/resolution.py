@@ -577,6 +577,7 @@ def _resolution_decision(
         actor_id=actor_id,
         at=at,
         reason=sentences[code],
+        decision_id=None,
         **proof,
     )
 

@@ -551,3 +551,14 @@ def test_g10_rights_are_looked_at_again_before_execution() -> None:
 def test_a_rejection_is_never_a_bare_sentence() -> None:
     with pytest.raises(ValueError, match="category"):
         Rejection.model_validate({"message": "No."})
+
+
+def test_a_record_tells_which_message_counted_under_its_senders_id() -> None:
+    request = approval.grant(waiting(by("ben")), BEN, AT, decision_id="d-1")
+
+    counted = request.counted("BEN", "d-1")
+
+    assert counted is not None
+    assert (counted.code, counted.actor_id) == ("Granted", "ben")
+    assert request.counted("carl", "d-1") is None
+    assert request.counted("ben", "d-2") is None
