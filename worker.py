@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvloop
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
@@ -246,7 +247,7 @@ def main(
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         sys.setswitchinterval(SWITCH)
-        asyncio.run(
+        uvloop.run(
             _serve_and_settle(
                 domains=domain,
                 store_url=store,

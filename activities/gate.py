@@ -17,6 +17,7 @@ from temporalio.worker import (
 )
 
 from core.governance.request import MutationRequest
+from wire.asks import Authenticate
 from wire.names import WORKFLOW_TYPE
 
 
@@ -33,7 +34,8 @@ class _Gate(ActivityInboundInterceptor):
         info = activity.info()
         caller = (info.workflow_type, info.workflow_id)
         for ask in input.args:
-            request = getattr(ask, "request", None)
+            within = ask.grant if isinstance(ask, Authenticate) else ask
+            request = getattr(within, "request", None)
             if (
                 isinstance(request, MutationRequest)
                 and (WORKFLOW_TYPE, request.request_id) != caller

@@ -170,7 +170,7 @@ def _medians(rounds: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, d
 def _expected(plan: Mapping[str, Mapping[str, Measured]], size: Size, rounds: int) -> str:
     """Say about how long it takes."""
     minutes = {
-        name: SECTIONS[name].seconds(size) * len(columns) * rounds / 60
+        name: SECTIONS[name].seconds(size) * len(columns) * SECTIONS[name].count(rounds) / 60
         for name, columns in plan.items()
     }
     parts = ", ".join(f"{name} {spent:.1f}" for name, spent in minutes.items())
@@ -188,12 +188,13 @@ async def _measured(options: argparse.Namespace) -> dict[str, Any]:
     document: dict[str, Any] = {"machine": await machine.describe(), "sections": {}}
     usual = asdict(replace(Size(), limit=size.limit)) == asdict(size)
     for name, columns in plan.items():
+        count = SECTIONS[name].count(options.rounds)
         document["sections"][name] = {
             "size": asdict(size),
             "whole": usual
             and options.rounds >= HONEST_ROUNDS
             and set(SECTIONS[name].default) <= set(columns),
-            "rounds": await _rounds(name, list(columns.values()), size, options.rounds),
+            "rounds": await _rounds(name, list(columns.values()), size, count),
         }
         if options.json:  # after each section: a later one may fail
             options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -208,7 +209,7 @@ def _show(name: str, told: Mapping[str, Any], words: Mapping[str, str]) -> None:
     _say(f"{section.title}\n\n{report.table(rows, medians, section.floor)}\n")
     if drawn := report.bars(rows, medians):
         _say(drawn + "\n")
-    _say(f"Medians over {count} rounds; {report.machine(words)}.")
+    _say(f"{report.rounds(count)}; {report.machine(words)}.")
     if not told["whole"]:
         _say(NO_FIGURE)
     _say("")
@@ -230,7 +231,7 @@ def _publish(name: str, told: Mapping[str, Any], words: Mapping[str, str]) -> No
     (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
     text = (
         f"{report.table(rows, medians, section.floor)}\n\n"
-        f"Medians over {count} rounds; {report.machine(words)}.\n\n"
+        f"{report.rounds(count)}; {report.machine(words)}.\n\n"
         f"![{section.title}, as bars](plots/{name}.svg)"
     )
     report.put(HERE / "README.md", name, text)

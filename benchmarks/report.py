@@ -76,6 +76,11 @@ def bars(rows: Sequence[Row], figures: Figures) -> str:
     return "\n".join(lines)
 
 
+def rounds(count: int) -> str:
+    """Say what the figures are medians of."""
+    return f"Medians over {count} rounds" if count > 1 else "Medians within one round"
+
+
 def machine(words: Mapping[str, str]) -> str:
     """Give the machine and the versions in one line."""
     return ", ".join(f"{name} {value}" for name, value in words.items())

@@ -18,7 +18,7 @@ from core.governance.resolution import Resolution
 from core.model import Value
 from core.requirements import Strategy
 
-from .messages import Credential
+from .messages import Credential, Message
 
 
 class Answered(Value):
@@ -77,13 +77,32 @@ class Assessed(Answered):
     held: str | None = None
 
 
+class Grant(Value):
+    """A grant that may be the last one needed: then the request is carried out with it.
+
+    Attributes:
+        request: The request before the grant, as the workflow holds it.
+        message: What its sender says; never the credential.
+        granted_at: When the grant counts as given.
+        at: The workflow's time.
+        fence: The number of the ask.
+    """
+
+    request: MutationRequest
+    message: Message
+    granted_at: datetime
+    at: datetime
+    fence: int
+
+
 class Authenticate(Value):
-    """Look up who sent a message."""
+    """Look up who sent a message; locally also take a grant, and carry out what it completes."""
 
     request_id: str
     state_id: str
     actor_id: str
     credential: Credential | None = Field(default=None, repr=False)
+    grant: Grant | None = None
 
 
 class Refusal(Value):
@@ -92,14 +111,6 @@ class Refusal(Value):
     type: str
     message: str
     details: Metadata = Field(default_factory=dict)
-
-
-class Authenticated(Answered):
-    """Who it is, or why they are nobody; and the state's version, to see drift."""
-
-    person: Person | None = None
-    refusal: Refusal | None = None
-    state_version: int | None = None
 
 
 class ResolveVersion(Value):
@@ -136,6 +147,19 @@ class Executed(Answered):
 
     resolution: Resolution | None = None
     contended: bool = False
+
+
+class Authenticated(Answered):
+    """Who it is, or why they are nobody; and the state's version, to see drift.
+
+    Attributes:
+        carried_out: What carrying out the request brought, where the grant completed it.
+    """
+
+    person: Person | None = None
+    refusal: Refusal | None = None
+    state_version: int | None = None
+    carried_out: Executed | None = None
 
 
 class RecordOutcome(Value):

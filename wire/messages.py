@@ -91,6 +91,17 @@ class Message(Value):
     credential: Credential | None = Field(default=None, repr=False)
     verdict: Literal["approve", "reject", "withdraw"] | None = None
 
+    def decision(self) -> dict[str, Any]:
+        """Answer what a grant or a refusal is given besides request, sender and time."""
+        code = {"code": self.code} if self.code else {}
+        return {
+            "requirement_id": self.requirement_id,
+            "reason": self.reason,
+            "binding": self.binding,
+            "decision_id": self.decision_id,
+            "metadata": self.metadata | code,
+        }
+
     def content_digest(self, name: str) -> str:
         """Digest what is said; a decision id stands for one content only."""
         said = self.model_dump(mode="json", exclude={"credential"}, exclude_defaults=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from core.governance.assessment import Plan
@@ -24,6 +25,14 @@ FATAL = frozenset({"RequestIdReused"})
 """Errors after which there is no request to go on with: the workflow fails by that name."""
 
 
+class _NoAnswer(Exception):
+    """A local attempt brought nothing."""
+
+    def __init__(self, *, may_be_running: bool) -> None:
+        super().__init__()
+        self.may_be_running = may_be_running
+
+
 class Asking:
     """The fence, the alarm, the pause between asks, and the asks themselves."""
 
@@ -31,6 +40,7 @@ class Asking:
         """Begin with no ask made."""
         self.plan = Plan()
         self.fence = 0
+        self._tried = False
         self._failures = 0
         self._again_at: datetime | None = None
         self._alarm: asyncio.Task[None] | None = None
@@ -104,12 +114,14 @@ class Asking:
 
     def begin(self, name: str, ask: Value, answer_type: type[A], summary: str) -> asyncio.Task[A]:
         """Begin an ask that lasts at most a minute, retries included."""
+        tried, self._tried = self._tried, False
         return asyncio.create_task(
             self._asked(
                 name,
                 ask,
                 answer_type,
                 summary,
+                tried=tried,
                 start_to_close_timeout=timedelta(seconds=self.plan.timeout),
                 schedule_to_close_timeout=ASK,
                 retry_policy=BOUNDED,
@@ -164,32 +176,64 @@ class Asking:
                 workflow.logger.error("%s failed: %s", error.activity_type, error.cause)
                 await workflow.sleep(BACKOFF[0], summary="The pause before it is asked again")
 
-    async def _asked(
-        self, name: str, ask: Value, answer_type: type[A], summary: str, **remotely: Any
-    ) -> A:
-        """Ask in the workflow task first, where the plan says so; remotely when it brings nothing.
+    async def at_once(
+        self, name: str, ask: Value, answer_type: type[A], summary: str
+    ) -> tuple[A | None, bool]:
+        """Ask in the workflow task only, for the local attempt of the ask that is begun next.
 
-        What replaces a local attempt has a higher fence: the attempt may still be running.
+        Answers what it brought, if anything, and whether it may still be running.
         """
-        if self.plan.local and name not in NEVER_LOCAL:
+        try:
+            answer = await self._locally(name, ask, answer_type, summary)
+        except _NoAnswer as none:
+            self._tried = True
+            return None, none.may_be_running
+        return answer, False
+
+    async def _locally(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A:
+        """Ask once in the workflow task.
+
+        Raises:
+            _NoAnswer: That brought none in time; whatever replaces it has a higher fence.
+        """
+        may_be_running = False
+        try:
+            answer: A = await workflow.execute_local_activity(
+                name,
+                ask,
+                result_type=answer_type,
+                start_to_close_timeout=timedelta(seconds=self.plan.local_timeout),
+                schedule_to_close_timeout=timedelta(seconds=self.plan.local_timeout),
+                retry_policy=ONCE,
+                summary=summary,
+            )
+        except FailureError as error:
+            # In a replay the failure of a local attempt comes bare, without `ActivityError`.
+            _raise_if_fatal(error)
+            may_be_running = isinstance(_cause(error), TimedOut)
+        else:
+            if not (isinstance(answer, Answered) and answer.remotely):
+                return answer
+        if _is_void():
+            raise asyncio.CancelledError
+        raise _NoAnswer(may_be_running=may_be_running)
+
+    async def _asked(
+        self,
+        name: str,
+        ask: Value,
+        answer_type: type[A],
+        summary: str,
+        *,
+        tried: bool = False,
+        **remotely: Any,
+    ) -> A:
+        """Ask in the workflow task first, where the plan says so; then remotely."""
+        if self.plan.local and not tried and name not in NEVER_LOCAL:
             try:
-                answer: A = await workflow.execute_local_activity(
-                    name,
-                    ask,
-                    result_type=answer_type,
-                    start_to_close_timeout=timedelta(seconds=self.plan.local_timeout),
-                    schedule_to_close_timeout=timedelta(seconds=self.plan.local_timeout),
-                    retry_policy=ONCE,
-                    summary=summary,
-                )
-            except FailureError as error:
-                # In a replay the failure of a local attempt comes bare, without `ActivityError`.
-                _raise_if_fatal(error)
-            else:
-                if not (isinstance(answer, Answered) and answer.remotely):
-                    return answer
-            if _is_void():
-                raise asyncio.CancelledError
+                return await self._locally(name, ask, answer_type, summary)
+            except _NoAnswer:
+                pass
             if "fence" in type(ask).model_fields:
                 ask = ask.model_copy(update={"fence": self.raise_fence()})
         found: A = await workflow.execute_activity(
@@ -209,8 +253,12 @@ def _is_void() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _cause(error: FailureError) -> BaseException | None:
+    return error.cause if isinstance(error, ActivityError) else error
+
+
 def _raise_if_fatal(error: FailureError) -> None:
-    cause = error.cause if isinstance(error, ActivityError) else error
+    cause = _cause(error)
     if isinstance(cause, ApplicationError) and cause.type in FATAL:
         raise ApplicationError(
             cause.message, *cause.details, type=cause.type, non_retryable=True

@@ -44,6 +44,9 @@ The start is recorded in the history, so this branch costs no event; `workflow.p
 two, and another write of visibility, for every request. It was right once, before any release.
 """
 
+GRANT_AT_ONCE_SINCE: Final = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+"""Requests that started before it look up who grants and carry out in two asks, as then."""
+
 ONCE: Final = RetryPolicy(maximum_attempts=1)
 """A local attempt is one: what does not answer at once is asked remotely, visible and patient."""
 

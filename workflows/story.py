@@ -8,6 +8,7 @@ ends: the workflow shows `closing` until it has answered, and adopts the record 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -40,7 +41,7 @@ with workflow.unsafe.imports_passed_through():
 from .asking import Asking
 from .doors import Doors, raise_named
 from .inbox import TEMPORAL_CANCEL, Inbox, Incoming
-from .options import ASK, LOCAL_FIRST_SINCE, NOTE, QUEUE
+from .options import ASK, GRANT_AT_ONCE_SINCE, LOCAL_FIRST_SINCE, NOTE, QUEUE
 from .presence import Presence
 
 OPERATOR_BY_TEMPORAL = "operator:temporal"
@@ -62,6 +63,8 @@ class Story(Doors):
         self._unreadable: MutatorError | None = None
         self._kept: object = None
         self._is_fast = info.start_time >= LOCAL_FIRST_SINCE
+        self._at_once = info.start_time >= GRANT_AT_ONCE_SINCE
+        self._carried_out: asks.Executed | None = None
         self._asking.plan = Plan(local=self._is_fast)
         try:
             self._start = read_start(payloads, info.workflow_id)
@@ -149,17 +152,20 @@ class Story(Doors):
         """Resolve, and only then execute: there is no other way to the engine.
 
         Locally one ask does both: `execute_mutation` resolves by the same function, on the state it
-        commits on. Remotely the resolution is an ask of its own, visible and kept.
+        commits on, and the grant that was the last one has done it already. Remotely the resolution
+        is an ask of its own, visible and kept.
         """
-        if not self._asking.plan.local and not await self._resolve():
-            return
-        execute = asks.ExecuteMutation(
-            request=self._request, at=workflow.now(), fence=self._asking.raise_fence()
-        )
-        done = await self._ask(
-            Activity.EXECUTE_MUTATION, execute, asks.Executed, "Resolve, execute and commit"
-        )
+        done, self._carried_out = self._carried_out, None
         if done is None:
+            if not self._asking.plan.local and not await self._resolve():
+                return
+            execute = asks.ExecuteMutation(
+                request=self._request, at=workflow.now(), fence=self._asking.raise_fence()
+            )
+            done = await self._ask(
+                Activity.EXECUTE_MUTATION, execute, asks.Executed, "Resolve, execute and commit"
+            )
+        if done is None or self._asking.is_fenced(done):
             return
         if done.contended:
             self._asking.put_off(QUEUE)
@@ -290,17 +296,7 @@ class Story(Doors):
         if message is None:
             self._record_refused(incoming)
             return
-        who = await self._asking.once(
-            Activity.AUTHENTICATE,
-            asks.Authenticate(
-                request_id=request.request_id,
-                state_id=request.state_id,
-                actor_id=message.actor_id,
-                credential=message.credential,
-            ),
-            asks.Authenticated,
-            f"Look up {message.actor_id}"[:200],
-        )
+        who = await self._look_up(message, self._grant_at_once(incoming, message))
         if who is None:
             self._unanswered.remove(incoming)
             self._inbox.put_back(incoming)
@@ -308,10 +304,58 @@ class Story(Doors):
             self._asking.put_off()
             return
         self._adopt(who)
+        if who.carried_out is not None and not self._adopt(who.carried_out):
+            self._carried_out = who.carried_out
         if who.refusal is not None or who.person is None:
             self._refuse(incoming, who.refusal or refusal_of(closed(self._request)))
             return
         await self._take_from(who.person, incoming, message, who.state_version)
+
+    async def _look_up(
+        self, message: Message, grant: asks.Grant | None = None
+    ) -> asks.Authenticated | None:
+        """Look up who sent a message; locally, carry out what a grant completes in the same ask."""
+        ask = asks.Authenticate(
+            request_id=self._request.request_id,
+            state_id=self._request.state_id,
+            actor_id=message.actor_id,
+            credential=message.credential,
+            grant=grant,
+        )
+        summary = f"Look up {message.actor_id}"[:200]
+        if grant is None:
+            return await self._asking.once(Activity.AUTHENTICATE, ask, asks.Authenticated, summary)
+        who, may_be_running = await self._asking.at_once(
+            Activity.AUTHENTICATE, ask, asks.Authenticated, f"{summary}, execute and commit"
+        )
+        if who is not None:
+            return who
+        if may_be_running and not await self._note(self._asking.raise_fence()):
+            return None
+        return await self._look_up(message)
+
+    def _grant_at_once(self, incoming: Incoming, message: Message) -> asks.Grant | None:
+        """Answer what may be carried out in the ask that looks up who grants it."""
+        if not (
+            self._at_once
+            and self._asking.plan.local
+            and incoming.verb == "approve"
+            and (message.actor_id.lower(), message.decision_id) not in self._taken
+            and fulfilment.is_one_grant_away(self._request)
+        ):
+            return None
+        return asks.Grant(
+            request=self._request,
+            message=message.model_copy(update={"credential": None}),
+            granted_at=self._counts_at(incoming),
+            at=workflow.now(),
+            fence=self._asking.raise_fence(),
+        )
+
+    @staticmethod
+    def _counts_at(incoming: Incoming) -> datetime:
+        now = workflow.now()
+        return min(incoming.at, now) if incoming.dated else now
 
     async def _take_from(
         self, sender: Person, incoming: Incoming, message: Message, state_version: int | None
@@ -339,14 +383,7 @@ class Story(Doors):
     async def _do(
         self, sender: Person, incoming: Incoming, message: Message, state_version: int | None
     ) -> None:
-        at = min(incoming.at, workflow.now()) if incoming.dated else workflow.now()
-        given: dict[str, Any] = {
-            "requirement_id": message.requirement_id,
-            "reason": message.reason,
-            "binding": message.binding,
-            "decision_id": message.decision_id,
-            "metadata": _given(message),
-        }
+        at, given = self._counts_at(incoming), message.decision()
         match incoming.verb:
             case "approve":
                 if first_grant_needs_refresh(self._request, state_version):
@@ -445,7 +482,8 @@ class Story(Doors):
         if self._kept != _picture(self._request):
             await self._note(self._asking.fence)
 
-    async def _note(self, fence: int) -> None:
+    async def _note(self, fence: int) -> bool:
+        """Keep the store's picture and fence; true when it is kept, or the request has ended."""
         answer = await self._asking.once(
             Activity.RECORD_PROGRESS,
             asks.RecordProgress(request=self._request, fence=fence),
@@ -457,6 +495,7 @@ class Story(Doors):
             self._noted(answer)
         elif not self._asking.is_put_off:
             self._asking.put_off()
+        return answer is not None
 
     def _noted(self, answer: asks.Progress) -> None:
         if not self._adopt(answer):
@@ -519,11 +558,6 @@ class Story(Doors):
 def _picture(request: MutationRequest) -> object:
     """Answer what the store's picture must follow: status, reasons, whom it waits for."""
     return (request.status, request.pending, request.round, request.binding, request.held)
-
-
-def _given(message: Message) -> dict[str, Any]:
-    code = {"code": message.code} if message.code else {}
-    return message.metadata | code
 
 
 def _reused(message: Message) -> DecisionIdReused:

@@ -101,6 +101,15 @@ def pending_of(request: MutationRequest) -> tuple[PendingReason, ...]:
     )
 
 
+def is_one_grant_away(request: MutationRequest) -> bool:
+    """Answer whether one more grant could be the last thing the request waits for."""
+    return (
+        request.status is Status.PENDING
+        and request.closing is None
+        and sum(reason.needed - reason.have for reason in request.pending) == 1
+    )
+
+
 def _count(request: MutationRequest, at: datetime) -> MutationRequest:
     """Fill seats and open steps, step by step."""
     grants = {a.actor_id: tuple(a.bindings) for a in request.answers if a.verdict == "grant"}

@@ -38,10 +38,15 @@ BEGUN = {
 """The activity that has just been handed to the worker."""
 
 ANSWERED = {
-    points.ASSESSMENT_ANSWERED: Activity.ASSESS_REQUEST,
-    points.COMMIT_ANSWERED: Activity.EXECUTE_MUTATION,
+    (points.ASSESSMENT_ANSWERED, "local_first"): Activity.ASSESS_REQUEST,
+    (points.ASSESSMENT_ANSWERED, "remote"): Activity.ASSESS_REQUEST,
+    (points.COMMIT_ANSWERED, "local_first"): Activity.AUTHENTICATE,
+    (points.COMMIT_ANSWERED, "remote"): Activity.EXECUTE_MUTATION,
 }
-"""The activity whose answer is about to be handed to the workflow."""
+"""The activity whose answer is about to be handed to the workflow, by the way.
+
+Locally a grant is carried out with the look-up of its sender.
+"""
 
 
 def die() -> None:
@@ -105,7 +110,7 @@ async def main(queue: str, store_url: str, way: str, point: str) -> None:
     )
 
     def die_before_the_answer(name: str, local: bool) -> None:
-        if name == ANSWERED.get(point) and local == (way == "local_first"):
+        if name == ANSWERED.get((point, way)) and local == (way == "local_first"):
             die()
 
     options = {

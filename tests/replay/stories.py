@@ -1,6 +1,7 @@
 """The stories whose histories are kept: how each comes about on a real server.
 
-Those without `fast_` were recorded when every ask was remote; requests that began then still wait.
+Those without `fast_` were recorded when every ask was remote, those without `granted_` when a grant
+was looked up in one ask and carried out in the next; requests that began then still wait.
 """
 
 from __future__ import annotations
@@ -190,6 +191,21 @@ async def fast_then_remote(world: World) -> Handle:
     return handle
 
 
+async def granted_at_once(world: World) -> Handle:
+    """The last of two grants is carried out in the ask that looks up who gives it."""
+    return await executed(world)
+
+
+async def granted_at_once_and_renewed(world: World) -> Handle:
+    """What carries the grant out finds that the state moved under the effect."""
+    return await stale_renewed(world)
+
+
+async def granted_then_remote(world: World) -> Handle:
+    """What carries the grant out lasts too long; it is taken back and asked for remotely."""
+    return await fast_then_remote(world)
+
+
 async def remote(world: World) -> Handle:
     """Its domain wants to be asked remotely, which the first attempt in the task is told."""
     world.way = "remote"
@@ -221,6 +237,9 @@ STORIES: Final[dict[str, Story]] = {
         fast_renewed,
         fast_canceled,
         fast_then_remote,
+        granted_at_once,
+        granted_at_once_and_renewed,
+        granted_then_remote,
         remote,
     )
 }

@@ -62,6 +62,9 @@ def test_the_histories_are_the_ways_a_request_can_go() -> None:
         "fast_renewed",
         "fast_canceled",
         "fast_then_remote",
+        "granted_at_once",
+        "granted_at_once_and_renewed",
+        "granted_then_remote",
         "remote",
     }
 
@@ -94,12 +97,17 @@ def test_the_histories_go_both_ways() -> None:
     assert asked_remotely(history("fast_executed")) == []
     assert failed_locally(history("fast_then_remote")) == [Activity.EXECUTE_MUTATION]
     assert asked_remotely(history("fast_then_remote")) == [Activity.EXECUTE_MUTATION]
+    assert Activity.EXECUTE_MUTATION in asked_locally(history("fast_executed"))
+    assert Activity.EXECUTE_MUTATION not in asked_locally(history("granted_at_once"))
+    assert asked_remotely(history("granted_at_once")) == []
+    assert failed_locally(history("granted_then_remote")) == [Activity.AUTHENTICATE]
+    assert asked_remotely(history("granted_then_remote")) == [Activity.EXECUTE_MUTATION]
     assert Activity.EXECUTE_MUTATION in asked_remotely(history("remote"))
 
 
 def _is_older(name: str) -> bool:
     """Answer whether it was recorded when every ask was remote."""
-    return name != "remote" and not name.startswith("fast_")
+    return name != "remote" and not name.startswith(("fast_", "granted_"))
 
 
 @pytest.mark.parametrize("name", kept())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -425,16 +426,40 @@ def test_g2_between_resolution_and_commit_stands_the_verdict() -> None:
 
 
 def test_g2_a_remote_execution_is_asked_for_after_a_resolution_that_executes() -> None:
-    (carry_out,) = [
-        place.node
+    statements = [
+        next(
+            statement
+            for block in ast.walk(place.node)
+            if isinstance(block, ast.If)
+            for statement in block.body
+            if isinstance(statement, ast.If)
+        )
         for place in places("workflows/story.py")
         if isinstance(place.node, ast.AsyncFunctionDef) and place.node.name == "_carry_out"
     ]
-    assert isinstance(carry_out, ast.AsyncFunctionDef)
-    guard = next(each for each in carry_out.body if isinstance(each, ast.If))
+    (guard,) = statements
 
     assert ast.unparse(guard.test) == "not self._asking.plan.local and (not await self._resolve())"
     assert isinstance(guard.body[-1], ast.Return)
+
+
+def test_g1_a_grant_is_carried_out_by_the_activity_that_executes_and_only_if_it_approves() -> None:
+    (carried_out,) = [
+        place.node
+        for place in places("activities/authenticate.py")
+        if isinstance(place.node, ast.FunctionDef) and place.node.name == "_carried_out"
+    ]
+    assert isinstance(carried_out, ast.FunctionDef)
+    *_, guard, executes = carried_out.body
+
+    assert isinstance(guard, ast.If)
+    assert ast.unparse(guard.test) == "request.status is not Status.APPROVED"
+    assert isinstance(guard.body[-1], ast.Return)
+    assert "execute_mutation(" in ast.unparse(executes)
+    assert users_of("execute_mutation") == {
+        "activities/registry.py:all_activities",
+        "activities/authenticate.py:_carried_out",
+    }
 
 
 # --- every trigger goes through the same gate
@@ -504,6 +529,18 @@ async def test_g1_an_activity_called_without_its_request_commits_nothing(world: 
         names.Activity.RESOLVE_VERSION: asks.ResolveVersion(request=forged, at=at, fence=9),
         names.Activity.RECORD_OUTCOME: asks.RecordOutcome(request=forged, at=at),
         names.Activity.RECORD_PROGRESS: asks.RecordProgress(request=forged, fence=9),
+        names.Activity.AUTHENTICATE: asks.Authenticate(
+            request_id=forged.request_id,
+            state_id=state,
+            actor_id="ben",
+            grant=asks.Grant(
+                request=forged,
+                message=Message(decision_id="d", actor_id="ben"),
+                granted_at=at,
+                at=at,
+                fence=9,
+            ),
+        ),
     }.items():
         with pytest.raises(ActivityFailureError) as refused:
             await world.client.execute_activity(
@@ -524,7 +561,11 @@ async def test_g1_an_activity_called_without_its_request_commits_nothing(world: 
 
 
 def test_g1_that_gate_knows_every_activity_that_is_handed_a_request() -> None:
-    handed = {name for name, d in registered().items() if "request" in d.arg_types[0].model_fields}
+    handed = {
+        name
+        for name, d in registered().items()
+        if '"MutationRequest"' in json.dumps(d.arg_types[0].model_json_schema())
+    }
 
     assert handed == {
         names.Activity.ASSESS_REQUEST,
@@ -532,4 +573,5 @@ def test_g1_that_gate_knows_every_activity_that_is_handed_a_request() -> None:
         names.Activity.EXECUTE_MUTATION,
         names.Activity.RECORD_OUTCOME,
         names.Activity.RECORD_PROGRESS,
+        names.Activity.AUTHENTICATE,
     }

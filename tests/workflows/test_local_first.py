@@ -152,6 +152,9 @@ async def test_g4_every_local_activity_whose_task_fails_counts_once(
         await canceled.cancel()
         assert (await failing.result(canceled)).status == "Canceled"
         await failing.agree(canceled)
+        unasked = await failing.start("Add")
+        assert (await failing.result(unasked)).status == "Executed"
+        assert version(world, await failing.agree(unasked)) == 1
 
     assert result.status == "Executed"
     assert version(world, committed) == result.resulting_version == 1
@@ -166,9 +169,9 @@ async def test_g4_every_local_activity_whose_task_fails_counts_once(
         Activity.RECORD_PROGRESS,
         Activity.SEND_WAKEUPS,
     }
-    twice = {name for name in failed if ran.count(name, executed, rejected, canceled) > 1}
-    # The commit ran once: the second time the look-up of the sender answered the record. The
-    # dispatcher is no request, and asks for everything remotely.
+    twice = {name for name in failed if ran.count(name, executed, rejected, canceled, unasked) > 1}
+    # The commit ran once: the second time the assessment answered the record. The dispatcher
+    # is no request, and asks for everything remotely.
     assert failed - twice == {Activity.EXECUTE_MUTATION, Activity.DISPATCH_SIDE_EFFECTS}
     await replayed(executed)
     await replayed(rejected)
@@ -199,9 +202,9 @@ async def test_g4_a_signal_throws_the_task_of_a_local_commit_away_and_it_counts_
 
     assert version(world, request) == 1
     assert len(world.store.history(request.state_id)) == 1
-    # The second time the look-up of the sender answers the record, and nothing more is asked.
+    # The second time the look-up of the sender answers the record.
     assert ran.count(Activity.AUTHENTICATE, handle) == 2
-    assert ran.count(Activity.EXECUTE_MUTATION, handle) == 1
+    assert ran.count(Activity.EXECUTE_MUTATION, handle) == 0
     assert [d.code for d in request.decisions].count("Executed") == 1
     causes = [
         event.workflow_task_failed_event_attributes.cause
@@ -259,7 +262,7 @@ async def test_g4_a_local_commit_after_its_remote_replacement_finds_the_record(
     assert version(world, request) == 1
 
 
-async def test_g4_a_local_commit_before_its_remote_replacement_commits_is_the_one(
+async def test_g4_a_late_local_commit_of_a_grant_is_fenced_once_it_is_replaced(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = await world.start("Add", needs=ONE)
@@ -268,6 +271,23 @@ async def test_g4_a_local_commit_before_its_remote_replacement_commits_is_the_on
     monkeypatch.setattr(world.hooks, "end", ends, raising=False)
 
     await world.decide(handle, "ben")
+    await world.result(handle)
+    request = await world.agree(handle)
+    await ends.until(2)
+
+    late, replacement = ends.answers
+    assert isinstance(late[1], Fenced)
+    assert replacement[1] == Ended(request)
+    assert version(world, request) == 1
+
+
+async def test_g4_a_local_commit_before_its_remote_replacement_commits_is_the_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = Ends(world, pauses=[1.3, 0.6])
+    monkeypatch.setattr(world.hooks, "end", ends, raising=False)
+
+    handle = await world.start("Add")
     await world.result(handle)
     request = await world.agree(handle)
     await ends.until(2)
