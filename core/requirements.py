@@ -5,11 +5,11 @@ Their rules (who counts, when one is met, what survives drift) live in `core.gov
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from pydantic import Field, JsonValue
 
@@ -30,6 +30,10 @@ class RequirementKind(StrEnum):
     DEPENDENCY = "dependency"
     QUOTA = "quota"
     REVIEW = "review"
+
+
+ANY: Final = "any"
+"""The kind of a requirement that is met when one of its alternatives is; see `either`."""
 
 
 class Strategy(StrEnum):
@@ -98,6 +102,8 @@ class Requirement(Value):
         title: What people read; not part of its identity.
         demanded_by: The policies that demand it; not part of its identity.
         parameters: What the other kinds need.
+        alternatives: Of kind `ANY`: sets of requirements, one of which has to be met whole. Its
+            `step` is the earliest of theirs; within an alternative their steps go on in order.
     """
 
     kind: str
@@ -111,23 +117,33 @@ class Requirement(Value):
     title: str = ""
     demanded_by: tuple[str, ...] = ()
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    alternatives: tuple[tuple[Requirement, ...], ...] = ()
 
     @cached_property
     def id(self) -> str:
         """Answer the identity: a digest of what is demanded, not of who demands it or how."""
-        written = digest(
-            {
-                "kind": self.kind,
-                "who": sorted(self.who.tokens),
-                "needed": self.needed,
-                "refusals": self.refusals,
-                "step": self.step,
-                "covers": sorted(self.covers),
-                "seconds": None if self.duration is None else self.duration.total_seconds(),
-                "parameters": self.parameters,
-            }
-        )
-        return f"{self.kind}-{written.rpartition(':')[2][:20]}"
+        demanded: dict[str, Any] = {
+            "kind": self.kind,
+            "who": sorted(self.who.tokens),
+            "needed": self.needed,
+            "refusals": self.refusals,
+            "step": self.step,
+            "covers": sorted(self.covers),
+            "seconds": None if self.duration is None else self.duration.total_seconds(),
+            "parameters": self.parameters,
+        }
+        if self.alternatives:
+            demanded["alternatives"] = [[r.id for r in way] for way in self.alternatives]
+        return f"{self.kind}-{digest(demanded).rpartition(':')[2][:20]}"
+
+    def is_met(self, fulfilled: Collection[str]) -> bool:
+        """Answer whether it, or of kind `ANY` the whole of one of its alternatives, is fulfilled.
+
+        Args:
+            fulfilled: The ids of the requirements that have been met.
+        """
+        ways = [way for way in self.alternatives if way] if self.kind == ANY else []
+        return self.id in fulfilled or any(all(r.is_met(fulfilled) for r in way) for way in ways)
 
     @staticmethod
     def approval(
@@ -190,6 +206,8 @@ class Requirement(Value):
         if self.kind == RequirementKind.APPROVAL:
             words = f"{self.needed} of {self.who.describe()}"
             return f"{self.title}: {words}" if self.title else words
+        if self.alternatives and not self.title:
+            return "; or ".join(" and ".join(r.describe() for r in w) for w in self.alternatives)
         return self.title or self.kind
 
 
@@ -199,16 +217,55 @@ def united(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
     The order is by step, then by id, so the order in which policies are asked changes nothing.
     """
     found: dict[str, Requirement] = {}
-    for requirement in requirements:
-        other = found.get(requirement.id)
-        if other is None:
-            found[requirement.id] = requirement
-            continue
-        found[requirement.id] = other.model_copy(
-            update={
-                "demanded_by": tuple(sorted({*other.demanded_by, *requirement.demanded_by})),
-                "title": min(filter(None, (other.title, requirement.title)), default=""),
-                "reason_required": other.reason_required or requirement.reason_required,
-            }
-        )
+    for each in requirements:
+        other = found.get(each.id)
+        found[each.id] = each if other is None else _as_one(other, each)
     return tuple(sorted(found.values(), key=lambda r: (r.step, r.id)))
+
+
+def either(sets: Iterable[Iterable[Requirement]]) -> tuple[Requirement, ...]:
+    """Answer what is demanded where it suffices to meet the whole of any one set.
+
+    A set that demands all that another does, and more, is no way that anybody needs. Where one
+    way is left it is answered as it is, else one requirement of kind `ANY`. A set that is nothing
+    but such a requirement counts as its alternatives, so nesting changes nothing.
+
+    Args:
+        sets: What each of several policies demands; an empty one demands nothing, so nothing is.
+    """
+    ways: dict[frozenset[str], tuple[Requirement, ...]] = {}
+    for each in sets:
+        demanded = united(each)
+        alone = len(demanded) == 1 and demanded[0].alternatives
+        for way in alone or (demanded,):
+            ids = frozenset(r.id for r in way)
+            ways[ids] = united((*ways.get(ids, ()), *way))
+    least = [way for ids, way in ways.items() if not any(other < ids for other in ways)]
+    if len(least) < 2:  # noqa: PLR2004 - an alternative is one of two
+        return least[0] if least else ()
+    every = [requirement for way in least for requirement in way]
+    prefixes = {prefix for r in every for prefix in r.covers}
+    return (
+        Requirement(
+            kind=ANY,
+            step=min(r.step for r in every),
+            covers=EVERYTHING if "" in prefixes else tuple(sorted(prefixes)),
+            demanded_by=tuple(sorted({name for r in every for name in r.demanded_by})),
+            alternatives=tuple(sorted(least, key=lambda way: [r.id for r in way])),
+        ),
+    )
+
+
+def _as_one(one: Requirement, other: Requirement) -> Requirement:
+    """Answer one of two requirements of the same identity."""
+    return one.model_copy(
+        update={
+            "demanded_by": tuple(sorted({*one.demanded_by, *other.demanded_by})),
+            "title": min(filter(None, (one.title, other.title)), default=""),
+            "reason_required": one.reason_required or other.reason_required,
+            "alternatives": tuple(
+                tuple(map(_as_one, *ways))
+                for ways in zip(one.alternatives, other.alternatives, strict=True)
+            ),
+        }
+    )
