@@ -4,6 +4,7 @@ Everything a domain author needs is imported from here.
 """
 
 from .changes import Change, ChangeSet, Identity, diff
+from .composition import all_of, any_of, first_decisive
 from .context import ActorType, ExecutionContext, Mode, MutationContext
 from .domain import Dispatch, Domain, Domains
 from .effects import Effect, SideEffect
@@ -14,7 +15,7 @@ from .history import HistoryEntry
 from .mutation import Applied, BlastRadius, Intent, Mutation, RiskLevel
 from .observers import LoggingObserver, Observer
 from .options import Options
-from .policy import Policy, PolicyDecision, Verdict, allow, deny, policy, require
+from .policy import Policy, PolicyDecision, Verdict, allow, amend, deny, policy, require
 from .requirements import Requirement, RequirementKind, Strategy
 from .result import ExecutionResult, Outcome
 from .validation import Issue, Severity
@@ -54,9 +55,13 @@ __all__ = [
     "SideEffect",
     "Strategy",
     "Verdict",
+    "all_of",
     "allow",
+    "amend",
+    "any_of",
     "deny",
     "diff",
+    "first_decisive",
     "policy",
     "require",
 ]

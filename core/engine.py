@@ -1,4 +1,4 @@
-"""The pure pipeline: observers, policies, check, apply, change set, observers, entries.
+"""The pure pipeline: observers, policies, check, apply, amendments, change set, observers, entries.
 
 ```python
 engine = Engine(clock=time.monotonic, new_id=lambda: uuid4().hex)
@@ -19,8 +19,9 @@ from typing import Any, Generic
 from pydantic import JsonValue, ValidationError
 
 from . import executor, policy
+from .amendments import amended
 from .audit import AuditEntry, MutationRecord, Subject
-from .changes import diff, identity_keys
+from .changes import ChangeSet, diff, identity_keys
 from .context import ExecutionContext, Mode, MutationContext
 from .digests import digest, jsonable
 from .effects import Effect, EffectPreview, SideEffect
@@ -31,7 +32,7 @@ from .metrics import Metrics
 from .mutation import Intent, Mutation, S
 from .observers import Observer, notify
 from .options import DEFAULT, Options
-from .policy import Policy, PolicyDecision, Ruling, Verdict
+from .policy import Policy, PolicyDecision, Question, Ruling, Verdict
 from .result import ExecutionResult, Outcome
 from .validation import Issue, errors_of
 
@@ -215,6 +216,7 @@ class _Attempt(Generic[S]):
         self.issues: tuple[Issue, ...] = ()
         self.effect = Effect()
         self.side_effects: tuple[SideEffect, ...] = ()
+        self.applied: S = state
         self.after: S = state
         self.document: JsonValue = None
         self.effect_digest: str | None = None
@@ -291,11 +293,10 @@ class _Attempt(Generic[S]):
         self, mutation: Mutation[S], state: S, position: int, decisions: list[PolicyDecision]
     ) -> None:
         began = self.run.clock()
+        question = Question(mutation, state, self.context, self.facts, position, self.run.clock)
         for each in self.policies:
             started = self.run.clock() if self.options.detailed_metrics else 0.0
-            decision = policy.ask(
-                each, mutation, state, self.context, self.facts, position=position
-            )
+            decision = policy.ask(each, question)
             if decision is None:
                 continue
             decisions.append(decision)
@@ -316,10 +317,21 @@ class _Attempt(Generic[S]):
                 document = _written(read)
                 changes = diff(before, document, identity=identity_keys(state_type))
             self.after = read
-        effect = Effect.model_construct(changes=changes, side_effects=self.side_effects)
+        self.applied = self.after
+        if self.ruling.amendments:
+            document = self._amend(document, changes)
+            changes = diff(before, document, identity=identity_keys(state_type))
+        effects = (*self.side_effects, *self.ruling.side_effects)
+        effect = Effect.model_construct(changes=changes, side_effects=effects)
         self.effect_digest = _digested(effect)
         self.effect, self.document, self.changed = effect, document, bool(changes)
         self.stages["changes"] = self.run.clock() - began
+
+    def _amend(self, document: JsonValue, changes: ChangeSet) -> JsonValue:
+        made = amended(type(self.before), document, changes, self.ruling.amendments)
+        self.after = made.state
+        self.issues += made.issues
+        return made.document
 
     def _apply_again(self, document: JsonValue) -> None:
         if jsonable(self.before) != document:
@@ -330,7 +342,7 @@ class _Attempt(Generic[S]):
         for mutation in self.mutations:
             state, effects = executor.run(mutation, state, type(self.before), self.run)
             side_effects += effects
-        if type(self.before).model_validate(jsonable(state)) != self.after or (
+        if type(self.before).model_validate(jsonable(state)) != self.applied or (
             side_effects != self.side_effects
         ):
             message = "The mutation gave another result the second time; `apply` must be pure."

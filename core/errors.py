@@ -16,6 +16,8 @@ MutatorError
 ├── ExecutionTimeout           `apply` was later than its deadline
 ├── ExecutionCanceled          the run was cancelled
 ├── WrongType                  `apply` answered with something else than the state's type
+├── PolicyConflict             a policy amends what the mutation, or another, changed differently
+├── InvalidAmendment           a policy amends what the state does not have, or makes it invalid
 ├── InvalidTransition          the transition table does not allow this move
 ├── RequestIdReused            the request id belongs to other content
 ├── DecisionRefused            a message was read and does not count
@@ -46,6 +48,7 @@ on the wire and never changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -193,6 +196,38 @@ class ExecutionCanceled(MutatorError):
 
 class WrongType(MutatorError):
     """`apply` answered with something else than the state's type."""
+
+
+class PolicyConflict(MutatorError):
+    """A policy amends what the mutation, or another policy, changed differently."""
+
+    def __init__(self, policies: Sequence[str], path: str, *, with_mutation: bool = False) -> None:
+        names, where = " and ".join(map(repr, policies)), path or "the whole state"
+        if with_mutation:
+            message = (
+                f"What {names} made of {where} is not what the mutation made of it. "
+                "Let the policy override, or deny."
+            )
+        elif len(policies) == 1:
+            message = f"The policy {names} amends {where} in two ways at once; let it say one."
+        else:
+            message = (
+                f"The policies {names} amend {where} differently. "
+                "Let one of them override, or compose them."
+            )
+        super().__init__(message, policies=list(policies), path=path)
+
+
+class InvalidAmendment(MutatorError):
+    """A policy amends what the state does not have, or leaves it invalid; `path` says where."""
+
+    def __init__(self, policies: Sequence[str], path: str, why: str) -> None:
+        names, where = " and ".join(map(repr, policies)), path or "the whole state"
+        super().__init__(
+            f"The amendment of {names} to {where} cannot be made: {why}.",
+            policies=list(policies),
+            path=path,
+        )
 
 
 class InvalidTransition(MutatorError):

@@ -1,20 +1,24 @@
 """Rules, their verdicts, and the one way verdicts become one.
 
 All policies are asked; verdicts rank deny < require < allow and the least wins; requirements are
-united; every decision is kept. The order of registration never changes a verdict.
+united; every decision is kept. The order of registration never changes a verdict. How policies
+become one policy stands in `composition`, what they change in `amendments`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, Field, JsonValue
 
+from .amendments import Amendment, operations
 from .context import MutationContext
-from .digests import digest
+from .digests import canonical, digest
+from .effects import SideEffect
 from .errors import DefinitionError
 from .facts import Facts
 from .model import Value
@@ -37,19 +41,47 @@ class Verdict(StrEnum):
 
 
 class PolicyDecision(Value):
-    """One policy's verdict, with who said it and what it demands first."""
+    """One policy's verdict, with who said it, what it demands first, and what it amends.
+
+    Attributes:
+        verdict: Deny; require where anything is demanded; else allow.
+        severity: How bad it is, of a denial.
+        requirements: What has to be met first.
+        strategy: What drift does to the approvals.
+        amendments: What it changes in the state after the mutation.
+        side_effects: What others may act on after the commit, because of this policy.
+        policy: Who says so.
+        mutation: Which mutation of the batch it is about, from 0.
+        enforced: Whether it decides anything; else it is only shown.
+        failed: Whether the policy did not come to an answer (in time): a denial.
+        winners: Of a composition, the parts whose answer this is.
+        blockers: Of a composition, the parts that decide and did not allow it.
+        parts: Of a composition, what was said by each that was asked.
+    """
 
     verdict: Verdict
     reason: str = ""
     severity: Severity = Severity.INFO
     requirements: tuple[Requirement, ...] = ()
     strategy: Strategy | None = None
+    amendments: tuple[Amendment, ...] = ()
+    side_effects: tuple[SideEffect, ...] = ()
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     policy: str = ""
     policy_version: int = 1
     mutation: int = 0
     enforced: bool = True
     failed: bool = False
+    winners: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
+    parts: tuple[PolicyDecision, ...] = ()
+
+    @property
+    def is_bare(self) -> bool:
+        """Answer whether it allows and adds nothing: neither demand nor amendment nor strategy."""
+        return self.verdict is Verdict.ALLOW and not (
+            self.requirements or self.amendments or self.side_effects or self.strategy
+        )
 
 
 def allow(reason: str = "", **metadata: JsonValue) -> PolicyDecision:
@@ -60,7 +92,7 @@ def allow(reason: str = "", **metadata: JsonValue) -> PolicyDecision:
 def deny(
     reason: str, *, severity: Severity = Severity.ERROR, **metadata: JsonValue
 ) -> PolicyDecision:
-    """Refuse it; no permission outweighs this."""
+    """Refuse it; no permission outweighs this, whatever the severity."""
     return PolicyDecision(verdict=Verdict.DENY, reason=reason, severity=severity, metadata=metadata)
 
 
@@ -87,6 +119,69 @@ def require(
     )
 
 
+def amend(
+    values: Mapping[str, Any] | None = None,
+    *,
+    remove: Iterable[str] = (),
+    override: bool = False,
+    side_effects: Iterable[SideEffect] = (),
+    requirements: Iterable[Requirement] = (),
+    strategy: Strategy | None = None,
+    reason: str = "",
+    **metadata: JsonValue,
+) -> PolicyDecision:
+    """Let it pass with a change of its own: `amend({"/limit": 100}, remove=["/trial"])`.
+
+    It is made in the state after all mutations. What the mutation, or another policy, changed
+    differently there is a `PolicyConflict`.
+
+    Args:
+        values: What to set, by JSON Pointer; in a keyed list the token is the item's key. A list
+            without an identity key is one value.
+        remove: The paths where nothing may be left.
+        override: Whether it wins over the mutation, and over policies that do not override;
+            approvers are warned.
+        side_effects: What others may act on after the commit; equal ones of several are one.
+        requirements: What is demanded first, as in `require`.
+        strategy: As in `require`.
+        reason: Shown to whoever decides; what is amended unless said otherwise.
+        metadata: Kept with the decision.
+
+    Raises:
+        DefinitionError: A path is no JSON Pointer, is both set and removed, or the whole state is
+            to be removed.
+        InvalidValue: A value, or a side effect, that no document can hold.
+    """
+    amendments = operations(values or {}, remove, override=override)
+    demanded = tuple(requirements)
+    return PolicyDecision(
+        verdict=Verdict.REQUIRE if demanded else Verdict.ALLOW,
+        reason=reason or "; ".join(f"{each.op} {each.path}" for each in amendments),
+        requirements=demanded,
+        strategy=strategy,
+        amendments=amendments,
+        side_effects=distinct(side_effects),
+        metadata=metadata,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the policies are asked: one mutation of a batch, and the state before it.
+
+    Attributes:
+        position: The mutation's place in the batch, from 0.
+        clock: Monotonic seconds, which timeouts are measured by; `None`: nothing is late.
+    """
+
+    mutation: Mutation[Any]
+    state: BaseModel
+    context: MutationContext
+    facts: Facts
+    position: int = 0
+    clock: Callable[[], float] | None = None
+
+
 class Policy(ABC):
     """A rule. Subclass it, or decorate a function with `policy`.
 
@@ -95,12 +190,18 @@ class Policy(ABC):
         version: Raised whenever the rule changes; part of the policy set's digest.
         applies_to: The mutation types it is asked about; `None`: all.
         enforce: `False` observes: evaluated, recorded, shown, decides nothing.
+        timeout: Seconds it may take; at the deadline is late, and a late answer a denial. It is
+            not interrupted: what never answers is ended by the deadline of the whole run.
+            `None`: only that one.
+        parts: The policies it is composed of.
     """
 
     name: str
     version: int = 1
     applies_to: tuple[type[Mutation[Any]], ...] | None = None
     enforce: bool = True
+    timeout: float | None = None
+    parts: tuple[Policy, ...] = ()
 
     @abstractmethod
     def evaluate(
@@ -112,9 +213,21 @@ class Policy(ABC):
         """Answer whether this policy is asked about the mutation."""
         return self.applies_to is None or isinstance(mutation, self.applies_to)
 
+    def answer(self, question: Question) -> PolicyDecision | None:
+        """Answer the signed decision; nothing where there is nobody to ask. For `ask` only."""
+        decision: object = self.evaluate(
+            question.mutation, question.state, question.context, question.facts
+        )
+        if not isinstance(decision, PolicyDecision):
+            return failure(self, question, f"It answered {type(decision).__name__}, no decision.")
+        return _signed(self, question, decision)
+
+    def identity(self) -> list[JsonValue]:
+        """Answer what identifies the rule, for the policy set's digest."""
+        return [self.name, self.version, self.enforce]
+
 
 Rule = Callable[[Any, Any, MutationContext, Facts], PolicyDecision]
-R = TypeVar("R", bound=Callable[..., PolicyDecision])
 
 
 class FunctionPolicy(Policy):
@@ -128,6 +241,7 @@ class FunctionPolicy(Policy):
         version: int,
         applies_to: tuple[type[Mutation[Any]], ...] | None,
         enforce: bool,
+        timeout: float | None = None,
     ) -> None:
         """Wrap the rule."""
         self._rule = rule
@@ -135,6 +249,7 @@ class FunctionPolicy(Policy):
         self.version = version
         self.applies_to = applies_to
         self.enforce = enforce
+        self.timeout = timeout
 
     def evaluate(
         self, mutation: Any, state: Any, context: MutationContext, facts: Facts
@@ -144,20 +259,39 @@ class FunctionPolicy(Policy):
 
 
 def policy(
-    *applies_to: type[Mutation[Any]],
+    *applies_to: Callable[..., Mutation[Any]],
     name: str | None = None,
     version: int = 1,
     enforce: bool = True,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., PolicyDecision]], FunctionPolicy]:
-    """Make a function of (mutation, state, context, facts) a policy, named after the function."""
+    """Make a function of (mutation, state, context, facts) a policy, named after the function.
+
+    Args:
+        applies_to: The mutation types it is asked about, abstract ones too; none: all.
+        name: Unique in its domain; `None`: the function's.
+        version: As in `Policy`.
+        enforce: As in `Policy`.
+        timeout: As in `Policy`, in seconds.
+
+    Raises:
+        DefinitionError: Something else than a mutation type is named, or a timeout not above 0.
+    """
+    # Typed as what makes mutations: a type checker takes no abstract class for a `type[...]`.
+    types = tuple(t for t in applies_to if isinstance(t, type) and issubclass(t, Mutation))
+    if len(types) < len(applies_to):
+        message = f"policy(...) takes mutation types, not {applies_to!r}; without any: @policy()."
+        raise DefinitionError(message)
+    check_timeout(timeout)
 
     def wrap(rule: Callable[..., PolicyDecision]) -> FunctionPolicy:
         return FunctionPolicy(
             rule,
             name=name or rule.__name__,
             version=version,
-            applies_to=applies_to or None,
+            applies_to=types or None,
             enforce=enforce,
+            timeout=timeout,
         )
 
     return wrap
@@ -185,47 +319,82 @@ class Ruling(Value):
         """Answer the enforced denials."""
         return tuple(d for d in self.decisions if d.enforced and d.verdict is Verdict.DENY)
 
+    @property
+    def severity(self) -> Severity:
+        """Answer the greatest severity of the denials; info where nothing is denied."""
+        return greatest(d.severity for d in self.denials)
+
+    @property
+    def amendments(self) -> tuple[Amendment, ...]:
+        """Answer what the enforced policies amend."""
+        return tuple(a for d in self.decisions if d.enforced for a in d.amendments)
+
+    @property
+    def side_effects(self) -> tuple[SideEffect, ...]:
+        """Answer the side effects that the enforced policies add; equal ones are one."""
+        return distinct(e for d in self.decisions if d.enforced for e in d.side_effects)
+
     def unmet(self, fulfilled: Iterable[str]) -> tuple[Requirement, ...]:
-        """Answer the requirements not among the fulfilled ones."""
+        """Answer the requirements not among the fulfilled ones, nor met by an alternative."""
         met = frozenset(fulfilled)
-        return tuple(r for r in self.requirements if r.id not in met)
+        return tuple(r for r in self.requirements if not r.is_met(met))
 
 
-def ask(
-    policy_: Policy,
-    mutation: Mutation[Any],
-    state: BaseModel,
-    context: MutationContext,
-    facts: Facts,
-    *,
-    position: int = 0,
-) -> PolicyDecision | None:
-    """Ask one policy; one that raises or answers no decision is a denial, never skipped.
+def ask(policy_: Policy, question: Question) -> PolicyDecision | None:
+    """Ask one policy; one that raises, is late or answers no decision is a denial, never skipped.
 
     Nothing is answered where the policy does not apply to the mutation.
     """
-    failed = False
+    timeout = policy_.timeout
+    clock = None if timeout is None else question.clock
+    began = clock() if clock else 0.0
     try:
-        if not policy_.applies(mutation):
-            return None
-        decision: object = policy_.evaluate(mutation, state, context, facts)
-        if not isinstance(decision, PolicyDecision):
-            decision = deny(f"It answered {type(decision).__name__}, not a decision.")
-            failed = True
+        decision = policy_.answer(question) if policy_.applies(question.mutation) else None
     except Exception as error:  # noqa: BLE001 - author code may raise anything; it is then a denial
-        decision = deny(f"It raised {type(error).__name__}: {error}")
-        failed = True
+        decision = failure(policy_, question, f"It raised {type(error).__name__}: {error}")
+    took = clock() - began if clock else 0.0
+    if timeout is not None and decision is not None and took >= timeout:
+        late = f"It took {took:.3f} s; its timeout is {timeout:g} s."
+        return failure(policy_, question, late, parts=decision.parts)
+    return decision
+
+
+def failure(
+    policy_: Policy, question: Question, reason: str, *, parts: tuple[PolicyDecision, ...] = ()
+) -> PolicyDecision:
+    """Answer the denial of a policy that came to no answer, or too late to one."""
+    return PolicyDecision(
+        verdict=Verdict.DENY,
+        reason=reason,
+        severity=Severity.ERROR,
+        policy=policy_.name,
+        policy_version=policy_.version,
+        mutation=question.position,
+        enforced=policy_.enforce,
+        failed=True,
+        parts=parts,
+    )
+
+
+def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> PolicyDecision:
+    """Write who decided into a decision; a policy cannot speak for another."""
+    verdict = decision.verdict
+    if verdict is not Verdict.DENY:
+        verdict = Verdict.REQUIRE if decision.requirements else Verdict.ALLOW
+    mine, demanded = {"policy": policy_.name}, {"demanded_by": (policy_.name,)}
     return decision.model_copy(
         update={
+            "verdict": verdict,
             "policy": policy_.name,
             "policy_version": policy_.version,
-            "mutation": position,
+            "mutation": question.position,
             "enforced": policy_.enforce,
-            "failed": failed,
-            "severity": Severity.ERROR if failed else decision.severity,
-            "requirements": tuple(
-                r.model_copy(update={"demanded_by": (policy_.name,)}) for r in decision.requirements
-            ),
+            "failed": False,
+            "requirements": tuple(r.model_copy(update=demanded) for r in decision.requirements),
+            "amendments": tuple(a.model_copy(update=mine) for a in decision.amendments),
+            "winners": (),
+            "blockers": (),
+            "parts": (),
         }
     )
 
@@ -234,31 +403,65 @@ def rule(decisions: Iterable[PolicyDecision]) -> Ruling:
     """Make one ruling of many decisions; their order changes nothing."""
     kept = tuple(sorted(decisions, key=lambda d: (d.policy, d.mutation)))
     enforced = [d for d in kept if d.enforced]
-    verdict = min((d.verdict for d in enforced), key=lambda v: v.rank, default=Verdict.ALLOW)
+    verdict = least(d.verdict for d in enforced)
     return Ruling(
         verdict=verdict,
         decisions=kept,
         requirements=united(r for d in enforced for r in d.requirements),
         determined_by=tuple(dict.fromkeys(d.policy for d in enforced if d.verdict is verdict)),
-        strategy=min(
-            (d.strategy for d in enforced if d.strategy), key=lambda s: s.rank, default=None
-        ),
+        strategy=strictest(enforced),
     )
 
 
+def least(verdicts: Iterable[Verdict]) -> Verdict:
+    """Answer the least of the verdicts; allow when there are none."""
+    return min(verdicts, key=lambda v: v.rank, default=Verdict.ALLOW)
+
+
+def strictest(decisions: Iterable[PolicyDecision]) -> Strategy | None:
+    """Answer the strictest strategy that any of the decisions names, or nothing."""
+    named = [d.strategy for d in decisions if d.strategy]
+    return min(named, key=lambda s: s.rank, default=None)
+
+
+def greatest(severities: Iterable[Severity]) -> Severity:
+    """Answer the greatest of the severities; info when there are none."""
+    return max(severities, key=list(Severity).index, default=Severity.INFO)
+
+
+def distinct(side_effects: Iterable[SideEffect]) -> tuple[SideEffect, ...]:
+    """Answer the side effects in their order, equal ones once."""
+    return tuple({canonical(each): each for each in side_effects}.values())
+
+
 def digest_of_policies(policies: Sequence[Policy]) -> str:
-    """Digest which policies, in which versions, were asked."""
-    return digest(sorted([p.name, p.version, p.enforce] for p in policies))
+    """Digest which policies, in which versions, were asked, and how they are composed."""
+    return digest([p.identity() for p in sorted(policies, key=lambda p: p.name)])
 
 
 def check_names(policies: Sequence[Policy]) -> None:
-    """Raise `DefinitionError` unless every policy has a name of its own."""
-    seen: set[str] = set()
-    for each in policies:
-        if not getattr(each, "name", ""):
-            message = f"The policy {each!r} has no name."
-            raise DefinitionError(message)
-        if each.name in seen:
-            message = f"Two policies are named {each.name!r}; give each its own name."
-            raise DefinitionError(message)
-        seen.add(each.name)
+    """Raise `DefinitionError` unless every policy has a name of its own, within compositions too.
+
+    One policy may be part of several compositions.
+    """
+    known: dict[str, Policy] = {}
+    levels = [policies]
+    for level in levels:
+        names: set[str] = set()
+        for each in level:
+            if not getattr(each, "name", ""):
+                message = f"The policy {each!r} has no name."
+                raise DefinitionError(message)
+            if each.name in names or known.setdefault(each.name, each) is not each:
+                message = f"Two policies are named {each.name!r}; give each its own name."
+                raise DefinitionError(message)
+            names.add(each.name)
+            if each.parts:
+                levels.append(each.parts)
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Raise `DefinitionError` where a timeout is not above 0 s."""
+    if timeout is not None and not timeout > 0:
+        message = f"A policy's timeout is above 0 s, not {timeout!r}; None is no timeout."
+        raise DefinitionError(message)

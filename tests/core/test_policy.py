@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import Outcome, Severity, Strategy, Verdict
+from core import Engine, Intent, Mutation, Outcome, Severity, Strategy, Verdict
 from core.errors import DefinitionError
 from core.governance.outcome import rejection_of
 from core.policy import (
@@ -25,7 +25,17 @@ from core.policy import (
     require,
 )
 from core.requirements import Requirement
-from tests.core.builders import ChoosePlan, IncreaseQuota, by, by_ops, by_security, run
+from tests.core.builders import (
+    ChoosePlan,
+    Clock,
+    Ids,
+    IncreaseQuota,
+    Quota,
+    by,
+    by_ops,
+    by_security,
+    run,
+)
 
 RAISE_BY_20 = IncreaseQuota(amount=20)
 
@@ -171,6 +181,87 @@ def test_a_policy_that_fails_to_say_whether_it_applies_is_a_denial() -> None:
     assert no.code == "policy_failed"
 
 
+def late(took: float, timeout: float | None, *, answer: Callable[[], Any] = allow) -> Any:
+    """Answer the run of a policy that takes so many seconds."""
+    clock = Clock()
+    slow = policy(name="slow", timeout=timeout)(lambda *_: clock.pass_by(took) and answer())
+    return run(RAISE_BY_20, slow, engine=Engine(clock=clock, new_id=Ids()))
+
+
+@pytest.mark.parametrize("answer", [allow, lambda: require(by_security()), lambda: deny("no")])
+def test_a_policy_that_outruns_its_timeout_is_a_denial_whatever_it_says(
+    answer: Callable[[], Any],
+) -> None:
+    result = late(1.5, 1.5, answer=answer)
+
+    no = rejection_of(result)
+    assert no is not None
+    assert (no.category, no.code) == ("policy", "policy_failed")
+    assert no.message == "slow: It took 1.500 s; its timeout is 1.5 s."
+    assert result.ruling.requirements == ()
+
+
+def test_a_policy_before_its_timeout_is_in_time_and_without_one_never_late() -> None:
+    assert late(1.4, 1.5).outcome is Outcome.COMMITTED
+    assert late(4.9, None).outcome is Outcome.COMMITTED
+
+
+def test_a_policy_that_raises_too_late_is_late() -> None:
+    result = late(2, 1, answer=_raise)
+
+    assert result.ruling.denials[0].failed
+    assert "timeout" in result.ruling.denials[0].reason
+
+
+def test_what_is_late_and_not_enforced_decides_nothing() -> None:
+    clock = Clock()
+    watching = policy(name="slow", timeout=1, enforce=False)(
+        lambda *_: clock.pass_by(2) and allow()
+    )
+
+    result = run(RAISE_BY_20, watching, engine=Engine(clock=clock, new_id=Ids()))
+
+    assert result.outcome is Outcome.COMMITTED
+    assert result.audit.decisions[0].failed
+
+
+def test_a_policy_that_does_not_apply_is_never_late() -> None:
+    clock = Clock()
+
+    class Undecided(Policy):
+        name = "undecided"
+        timeout = 1.0
+
+        def applies(self, mutation: Any) -> bool:
+            return not clock.pass_by(2)
+
+        def evaluate(self, *_: Any) -> PolicyDecision:
+            return allow()
+
+    result = run(RAISE_BY_20, Undecided(), engine=Engine(clock=clock, new_id=Ids()))
+
+    assert result.ruling.decisions == ()
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_the_severity_of_a_denial_is_kept(severity: Severity) -> None:
+    result = run(RAISE_BY_20, policy(name="no")(lambda *_: deny("no", severity=severity)))
+
+    assert result.ruling.severity is severity
+    assert result.audit.decisions[0].severity is severity
+    assert result.outcome is Outcome.BLOCKED
+
+
+def test_a_verdict_is_what_its_demands_make_it() -> None:
+    def verdict(said: Verdict, *demanded: Requirement) -> Verdict:
+        decision = PolicyDecision(verdict=said, requirements=demanded)
+        return run(RAISE_BY_20, policy(name="p")(lambda *_: decision)).ruling.verdict
+
+    assert verdict(Verdict.ALLOW, by_security()) is Verdict.REQUIRE
+    assert verdict(Verdict.REQUIRE) is Verdict.ALLOW
+    assert verdict(Verdict.DENY, by_security()) is Verdict.DENY
+
+
 def test_a_real_denial_is_named_before_a_failure() -> None:
     no = rejection_of(run(RAISE_BY_20, doing("raises", "a"), doing("denies", "b")))
 
@@ -203,12 +294,52 @@ def test_a_policy_is_asked_about_what_it_applies_to() -> None:
     assert run(ChoosePlan(plan="pro"), picky).outcome is Outcome.BLOCKED
 
 
+class ToPlans(Mutation[Quota]):
+    """Any change of a plan; abstract, so a policy can name all of them at once."""
+
+
+class CancelPlan(ToPlans):
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="cancel")
+
+    def apply(self, state: Quota) -> Quota:
+        return Quota(limit=state.limit)
+
+
+def test_a_policy_is_asked_about_every_mutation_of_an_abstract_type() -> None:
+    @policy(ToPlans)
+    def no_plans(*_: Any) -> PolicyDecision:
+        return deny("no plans")
+
+    assert run(CancelPlan(), no_plans).outcome is Outcome.BLOCKED
+    assert run(RAISE_BY_20, no_plans).ruling.decisions == ()
+
+
+def test_a_policy_applies_to_mutations_only() -> None:
+    wrong: list[Any] = [Quota, allow, "IncreaseQuota"]
+
+    for each in wrong:
+        with pytest.raises(DefinitionError, match="mutation types"):
+            policy(each)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_is_above_zero(timeout: float) -> None:
+    with pytest.raises(DefinitionError, match="above 0"):
+        policy(timeout=timeout)
+
+
 def test_a_policy_cannot_speak_for_another() -> None:
     lying = policy(name="liar", version=2)(
         lambda *_: PolicyDecision(
             verdict=Verdict.REQUIRE,
             policy="honest",
             enforced=False,
+            failed=True,
+            winners=("honest",),
+            blockers=("honest",),
+            parts=(deny("no"),),
             requirements=(by_security().model_copy(update={"demanded_by": ("honest",)}),),
         )
     )
@@ -219,6 +350,8 @@ def test_a_policy_cannot_speak_for_another() -> None:
         ("liar", 2, True)
     ]
     assert ruling.requirements[0].demanded_by == ("liar",)
+    (said,) = ruling.decisions
+    assert (said.failed, said.winners, said.blockers, said.parts) == (False, (), (), ())
 
 
 def test_the_strictest_strategy_that_a_policy_names_is_the_rulings() -> None:
