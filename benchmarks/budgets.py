@@ -173,6 +173,88 @@ def hot(size: Size) -> tuple[Row, ...]:
     )
 
 
+def engine(_size: Size) -> tuple[Row, ...]:
+    """Give the rows of the engine in memory, which have one size; microseconds a run."""
+    return (
+        *(
+            Row(
+                key,
+                f"{what}, 1 KB state, one policy, us",
+                must=Goal(30, absolute=True),
+                aim=Goal(12, absolute=True),
+                beside="1 KB state, one policy, us",
+                bar=bar,
+            )
+            for key, what, bar in (
+                ("simulate_us", "simulate", "simulate"),
+                ("commit_us", "commit", "commit"),
+                ("unread_us", "commit, new document not read", "not read"),
+                ("recorded_us", "commit, mutation digested before", "digested"),
+            )
+        ),
+        *(
+            Row(
+                f"commit_{many}_us",
+                f"commit, 1 KB state, {bar}, us",
+                beside="commit, 1 KB state, us",
+                bar=bar,
+            )
+            for many, bar in ((0, "no policy"), (10, "ten policies"))
+        ),
+        Row(
+            "policy_us",
+            "each further policy, us",
+            must=Goal(2, absolute=True),
+            aim=Goal(0.5, absolute=True),
+        ),
+        *(
+            Row(
+                key,
+                f"commit, 100 KB state, one policy, one field changed, {what}, us",
+                must=Goal(1_000, absolute=True),
+                aim=Goal(200, absolute=True),
+                beside="commit, 100 KB state, one policy, one field changed, us",
+                bar=bar,
+            )
+            for key, what, bar in (
+                ("large_us", "in a map", "in a map"),
+                ("large_unread_us", "new document not read", "not read"),
+                ("large_keyed_us", "in a keyed list", "in a list"),
+                ("large_loose_us", "beside a field of two types", "two types"),
+            )
+        ),
+        *(
+            Row(
+                f"large_{many}_us",
+                f"commit, 100 KB state, {bar}, us",
+                beside="commit, 100 KB state, us",
+                bar=bar,
+            )
+            for many, bar in ((0, "no policy"), (10, "ten policies"))
+        ),
+        *(
+            Row(
+                key,
+                f"100 mutations as one commit, {bar} state, one policy, each, us",
+                beside="100 mutations as one commit, one policy, each, us",
+                bar=bar,
+            )
+            for key, bar in (("batch_us", "1 KB"), ("large_batch_us", "100 KB"))
+        ),
+        *(
+            Row(
+                key,
+                f"diff of 10,000 keys, {bar} changed, ms",
+                must=Goal(20, absolute=True),
+                aim=Goal(5, absolute=True),
+                beside="diff of 10,000 keys, ms",
+                bar=bar,
+            )
+            for key, bar in (("diff_ms", "1%"), ("diff_all_ms", "all"))
+        ),
+    )
+
+
 def peers(size: Size) -> tuple[Row, ...]:
     """Give the rows that can be compared with a way of doing the job without Temporal."""
     return (

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from . import budgets, measure, postgres
+from . import budgets, engine, measure, postgres
 from .bare import Bare
 from .budgets import Row
 from .dbos_subject import Dbos
@@ -87,6 +87,13 @@ async def _dbos(size: Size, limit: float) -> Figures:
     return await Dbos().measure(size, limit=limit)
 
 
+def _engine(name: str, column: str) -> Measured:
+    async def work(_size: Size, limit: float) -> Figures:
+        return await engine.measure(column, limit=limit)
+
+    return Measured(name, lambda: None, work)
+
+
 def _no_postgres() -> str | None:
     return Ours().missing() or postgres.missing()
 
@@ -144,5 +151,14 @@ SECTIONS: Mapping[str, Section] = {
         limit=300,
         seconds=_whole_job,
         floor=Dbos.name,
+    ),
+    "engine": Section(
+        title="The engine in memory",
+        columns={"hand": _engine("BY HAND", "hand"), "ours": _engine(Ours.name, "ours")},
+        default=("hand", "ours"),
+        rows=budgets.engine,
+        limit=120,
+        seconds=lambda _size: 4,
+        floor="BY HAND",
     ),
 }
