@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import dropwhile, islice
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
@@ -107,11 +108,19 @@ class MemoryStore:
         return [entry for entry in found if entry.version > after][:limit]
 
     def audit(
-        self, *, request_id: str | None = None, state_id: str | None = None, limit: int = 100
+        self,
+        *,
+        request_id: str | None = None,
+        state_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Sequence[AuditEntry]:
-        """Answer audit entries in the order they were written."""
+        """Answer audit entries in the order written; `after` is the last execution id of a page."""
         with self._lock:
             found = list(self._tables.audit.values())
+        if after is not None:
+            beyond = dropwhile(lambda entry: entry.execution_id != after, found)
+            found = list(islice(beyond, 1, None))
         return [
             entry
             for entry in found

@@ -142,9 +142,17 @@ class Records(Protocol):
         """Answer the history of a state in the order of versions, beyond version `after`."""
 
     def audit(
-        self, *, request_id: str | None = None, state_id: str | None = None, limit: int = 100
+        self,
+        *,
+        request_id: str | None = None,
+        state_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Sequence[AuditEntry]:
-        """Answer audit entries in the order they were written."""
+        """Answer audit entries in the order they were written.
+
+        `after` is the last execution id of a page; nothing comes after an id that nobody knows.
+        """
 
     def close(self) -> None:
         """Give back what is held open."""

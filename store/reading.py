@@ -84,14 +84,23 @@ class SqlRecords:
         return [documents.read(HistoryEntry, row[0]) for row in found]
 
     def audit(
-        self, *, request_id: str | None = None, state_id: str | None = None, limit: int = 100
+        self,
+        *,
+        request_id: str | None = None,
+        state_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Sequence[AuditEntry]:
-        """Answer audit entries in the order they were written."""
+        """Answer audit entries in the order written; `after` is the last execution id of a page."""
         asked = _AUDIT
         if request_id is not None:
             asked = asked.where(schema.audit.c.request_id == literal(request_id))
         if state_id is not None:
             asked = asked.where(schema.audit.c.state_id == literal(state_id))
+        if after is not None:
+            last = schema.audit.alias()
+            position = select(last.c.position).where(last.c.execution_id == literal(after))
+            asked = asked.where(schema.audit.c.position > position.scalar_subquery())
         return [documents.read(AuditEntry, row[0]) for row in self._all(asked, limit=limit)]
 
     def check(self) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, timedelta, timezone
 
 import pytest
 
+from core.audit import AuditEntry
 from core.governance.request import Status
 from store.protocol import RequestFilter, Store
 from tests.core.builders import AT, ChoosePlan, IncreaseQuota, later
@@ -172,6 +173,23 @@ class Reading:
         assert store.audit(state_id="quota/b") == [other]
         assert store.audit(request_id="r1", state_id="quota/b") == []
         assert store.audit(limit=2) == [first, other]
+
+    def test_audit_comes_in_pages_that_meet(self, store: Store) -> None:
+        entries = [tried(asked("r1")) for _ in range(5)]
+        others = [tried(asked("r2", state_id="quota/b")) for _ in range(2)]
+        for entry in (*entries[:3], *others, *entries[3:]):
+            request = asked(entry.subject.request_id or "", state_id=entry.subject.state_id)
+            store.note(request, fence=1, audit=[entry])
+        pages: list[AuditEntry] = []
+
+        after = None
+        while page := store.audit(state_id=STATE, limit=2, after=after):
+            pages += page
+            after = page[-1].execution_id
+
+        assert pages == entries
+        assert store.audit(after=entries[2].execution_id) == [*others, *entries[3:]]
+        assert store.audit(after="nobody") == []
 
     def test_drift_is_the_paths_that_moved_between_two_versions(self, store: Store) -> None:
         store.end(commit_of(asked("r1"), 0))
