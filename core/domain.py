@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 from .audit import MutationRecord
 from .effects import SideEffect
 from .errors import DefinitionError, InvalidParameters, InvalidValue, UnknownDomain, UnknownMutation
+from .facts import LONGEST_LOOKUP, Fact
 from .model import Value
 from .mutation import Mutation, S
 from .options import DEFAULT, Options
@@ -23,6 +24,9 @@ NAME = re.compile(r"^[a-z][a-z0-9_.-]{0,63}\Z")
 STATE_ID = re.compile(r"^[a-z][a-z0-9_.-]{0,63}/[^\s/][^\s]{0,134}\Z")
 
 DEFAULT_EXPIRY = timedelta(days=14)
+
+QUICK = 0.5
+"""Seconds of looking up that leave a workflow task time for the rest; more is done remotely."""
 
 
 class Dispatch(Value):
@@ -71,6 +75,8 @@ class Domain(Generic[S]):
         on_error: What an exception of author code does at execution: end the request, or hold it.
         run: Whether the author's code is tried in the workflow task first, for a second, or runs
             remotely from the start: where it is slow, or must not run twice at once in a process.
+            What needs a fact that can take longer than `QUICK` runs remotely in any case.
+        facts: What is looked up outside before policies are asked; names are unique.
         schema_version: The version of the state's document form.
         upgrades: Lifts a document of an older form, by the version it lifts from.
 
@@ -91,6 +97,7 @@ class Domain(Generic[S]):
     run: Literal["local_first", "remote"] = "local_first"
     schema_version: int = 1
     upgrades: Mapping[int, Upgrade] | None = None
+    facts: Sequence[Fact] = ()
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later."""
@@ -108,6 +115,7 @@ class Domain(Generic[S]):
                 raise DefinitionError(message)
             seen.add(key)
         check_names(self.policies)
+        self._check_facts()
         if self.expires_in <= timedelta(0):
             message = f"The domain {self.name!r} lets requests expire before they begin."
             raise DefinitionError(message)
@@ -135,6 +143,34 @@ class Domain(Generic[S]):
                 return candidate
         known = tuple(sorted({f"{m.name()} v{m.schema_version}" for m in self.mutations}))
         raise UnknownMutation(self.name, name, version, known)
+
+    def facts_for(self, mutations: Iterable[MutationRecord]) -> tuple[Fact, ...]:
+        """Answer the facts that are looked up for a request of these mutations.
+
+        Raises:
+            UnknownMutation: One is not registered.
+        """
+        if not self.facts:
+            return ()
+        types = [self.mutation(each.type, each.schema_version or None) for each in mutations]
+        return tuple(fact for fact in self.facts if fact.applies(types))
+
+    def longest_lookup(self, mutations: Iterable[MutationRecord]) -> float:
+        """Answer the seconds that looking up can take; facts are looked up side by side.
+
+        Raises:
+            UnknownMutation: One is not registered.
+        """
+        longest = [f.longest(self.options.fact_timeout) for f in self.facts_for(mutations)]
+        return max(longest, default=0.0)
+
+    def is_local(self, mutations: Iterable[MutationRecord]) -> bool:
+        """Answer whether a request of these mutations is tried in the workflow task first.
+
+        Raises:
+            UnknownMutation: One is not registered.
+        """
+        return self.run == "local_first" and self.longest_lookup(mutations) <= QUICK
 
     def read_mutation(
         self, name: str, parameters: Mapping[str, JsonValue], version: int | None = None
@@ -186,6 +222,21 @@ class Domain(Generic[S]):
         except Exception as error:
             message = f"A state of {self.name!r} cannot be lifted: {type(error).__name__}: {error}"
             raise InvalidValue(message) from error
+
+    def _check_facts(self) -> None:
+        seen: set[str] = set()
+        for fact in self.facts:
+            if fact.name in seen:
+                message = f"The domain {self.name!r} declares the fact {fact.name!r} twice."
+                raise DefinitionError(message)
+            seen.add(fact.name)
+            longest = fact.longest(self.options.fact_timeout)
+            if longest > LONGEST_LOOKUP:
+                message = (
+                    f"The fact {fact.name!r} of {self.name!r} can take {longest:g} s with all its "
+                    f"attempts; at most {LONGEST_LOOKUP:g} s. Give it less time, or fewer retries."
+                )
+                raise DefinitionError(message)
 
 
 class Domains:
