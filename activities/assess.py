@@ -19,6 +19,7 @@ from wire.asks import Assessed, AssessRequest
 from wire.names import Activity
 
 from .evaluation import Evaluation, evaluate, load, stranger_of, unknown_of
+from .facts import Lookups
 from .outside import Outside
 
 
@@ -61,9 +62,10 @@ class Assessing:
                 return Assessed.model_validate(noted.answer)
 
     def _wants_remote(self, request: MutationRequest) -> bool:
-        """Answer whether the domain wants its code run remotely from the start."""
+        """Answer whether the domain wants this request's code run remotely from the start."""
         try:
-            return self.outside.domains.of(request.state_id).run == "remote"
+            domain = self.outside.domains.of(request.state_id)
+            return not domain.is_local(request.mutations)
         except MutatorError:
             return False
 
@@ -80,7 +82,7 @@ class Assessing:
             self.outside,
             request,
             loaded,
-            at=ask.at,
+            facts=Lookups(self.outside, request, ask.at).fresh(loaded),
             mode=Mode.SIMULATE,
             directory=directory,
         )
@@ -88,6 +90,8 @@ class Assessing:
         failed = evaluation.result.outcome is Outcome.FAILED
         if ask.refresh and failed and loaded.domain.on_error == "hold":
             return Assessed(held=evaluation.result.audit.error), evaluation
+        if ask.refresh and evaluation.lacking is not None:
+            return Assessed(held=evaluation.lacking), evaluation
         if not ask.refresh and assessment.rejection is None:
             rejection = unfillable(assessment, directory, request.requester_ids)
             assessment = assessment.model_copy(update={"rejection": rejection})

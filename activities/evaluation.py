@@ -7,7 +7,6 @@ evaluation answers a time-out and drops what the thread brings.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -54,8 +53,18 @@ class Evaluation:
     """What an evaluation found: the run of the engine, and the assessment made of it."""
 
     loaded: Loaded
+    facts: Facts
     result: ExecutionResult[Any]
     assessment: Assessment
+
+    @property
+    def lacking(self) -> str | None:
+        """Answer which facts were missing where policies could not do without; a "no" stays one."""
+        rejection = self.assessment.rejection
+        if rejection is None or rejection.code != "policy_failed" or not self.facts.missing:
+            return None
+        missing = [f"{name} ({each.reason})" for name, each in self.facts.missing.items()]
+        return f"Policies need what is missing now: {', '.join(missing)}."
 
 
 def load(outside: Outside, request: MutationRequest, stored: StoredState | None) -> Loaded:
@@ -117,7 +126,7 @@ def evaluate(
     request: MutationRequest,
     loaded: Loaded,
     *,
-    at: datetime,
+    facts: Facts,
     mode: Mode,
     directory: Directory,
 ) -> Evaluation:
@@ -125,9 +134,9 @@ def evaluate(
 
     Args:
         outside: Time and ids.
-        request: What is asked for, and what is fulfilled.
+        request: What is asked for.
         loaded: See `load`.
-        at: The workflow's time, the only one a policy reads.
+        facts: What policies are told, looked up before; `facts.at` is the workflow's time.
         mode: How far to go.
         directory: Who could answer what is demanded.
     """
@@ -153,7 +162,7 @@ def evaluate(
             records=loaded.records,
         )
 
-    context, facts = request.context.in_mode(mode), Facts(at, request.fulfilled)
+    context = request.context.in_mode(mode)
     try:
         result = in_thread(run, domain.options.timeout)
         if result.outcome is Outcome.FAILED:
@@ -168,7 +177,7 @@ def evaluate(
             records=loaded.records,
             error=late,
         )
-    return Evaluation(loaded, result, assessment_of(request, loaded, result, directory))
+    return Evaluation(loaded, facts, result, assessment_of(request, loaded, result, directory))
 
 
 def assessment_of(
@@ -178,18 +187,17 @@ def assessment_of(
     directory: Directory,
 ) -> Assessment:
     """Make the assessment of a run."""
+    domain = loaded.domain
+    author_code = domain.options.timeout + domain.longest_lookup(loaded.records)
     return assess(
         result,
         state_digest=loaded.stored.digest,
-        policy_set_digest=digest_of_policies(loaded.domain.policies),
-        strategy=loaded.domain.strategy,
-        expires_in=loaded.domain.expires_in,
+        policy_set_digest=digest_of_policies(domain.policies),
+        strategy=domain.strategy,
+        expires_in=domain.expires_in,
         directory=directory,
         requesters=request.requester_ids,
-        plan=Plan(
-            local=loaded.domain.run == "local_first",
-            timeout=min(loaded.domain.options.timeout + 25, 60),
-        ),
+        plan=Plan(local=domain.is_local(loaded.records), timeout=min(author_code + 25, 60)),
     )
 
 

@@ -7,13 +7,16 @@ resolution that changes the request goes back to the workflow.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from core.context import Mode
 from core.digests import digest
+from core.errors import MutatorError
+from core.facts import Facts
 from core.governance.outcome import Commit, Ending, executed
 from core.governance.people import SYSTEM
 from core.governance.request import MutationRequest
@@ -22,7 +25,8 @@ from store.protocol import Ask, Conflict, Ended, Fenced
 from wire.asks import Executed, ExecuteMutation
 from wire.names import Activity
 
-from .evaluation import Evaluation
+from .evaluation import Evaluation, Loaded, load
+from .facts import Lookups
 from .outside import Outside
 from .resolve import compare
 
@@ -39,15 +43,27 @@ class Executing:
     @activity.defn(name=Activity.EXECUTE_MUTATION, no_thread_cancel_exception=True)
     def execute_mutation(self, ask: ExecuteMutation) -> Executed:
         """Commit and end the request, or answer why not."""
-        for attempt in range(ATTEMPTS):
-            turn = self.outside.store.turn(ask.request.state_id) if attempt else nullcontext()
-            with turn:
-                answer = self._attempt(ask)
+        lookups = Lookups(self.outside, ask.request, ask.at)
+        answer = self._attempt(ask, lookups.fresh)
+        for _ in range(ATTEMPTS - 1):
             if answer is not None:
                 return answer
-        return Executed(contended=True)
+            self._renew(ask, lookups)
+            with self.outside.store.turn(ask.request.state_id):
+                answer = self._attempt(ask, lookups.known)
+        return answer or Executed(contended=True)
 
-    def _attempt(self, ask: ExecuteMutation) -> Executed | None:
+    def _renew(self, ask: ExecuteMutation, lookups: Lookups) -> None:
+        """Look up again what is too old by now; whoever has the turn waits for nobody outside."""
+        if lookups.are_usable:
+            return
+        view = self.outside.store.view(ask.request.request_id, ask.request.state_id)
+        with suppress(MutatorError):  # what cannot be loaded is found, and named, in the turn
+            lookups.fresh(load(self.outside, ask.request, view.state))
+
+    def _attempt(
+        self, ask: ExecuteMutation, facts_of: Callable[[Loaded], Facts]
+    ) -> Executed | None:
         """Try once; nothing means that somebody committed first."""
         request = ask.request
         view = self.outside.store.view(request.request_id, request.state_id)
@@ -59,6 +75,7 @@ class Executing:
             self.outside,
             request,
             view.state,
+            facts_of=facts_of,
             at=ask.at,
             fence=ask.fence,
             mode=Mode.COMMIT,

@@ -16,6 +16,7 @@ from wire.asks import Preview, PreviewMutation
 from wire.names import Activity
 
 from .evaluation import evaluate, load, stranger_of, unknown_of
+from .facts import Lookups
 from .outside import Outside
 
 
@@ -41,7 +42,7 @@ class Previewing:
             self.outside,
             request,
             loaded,
-            at=ask.at,
+            facts=Lookups(self.outside, request, ask.at).fresh(loaded),
             mode=Mode.SIMULATE,
             directory=directory,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from temporalio import activity
 
 from core.context import Mode
 from core.errors import MutatorError
+from core.facts import Facts
 from core.governance.request import MutationRequest
 from core.governance.resolution import Resolution, ResolutionOutcome, resolve, resolved
 from core.result import Outcome
@@ -16,7 +18,8 @@ from store.protocol import Ask, Ended, Fenced, StoredState
 from wire.asks import Resolved, ResolveVersion
 from wire.names import Activity
 
-from .evaluation import Evaluation, evaluate, load
+from .evaluation import Evaluation, Loaded, evaluate, load
+from .facts import Lookups
 from .outside import Outside
 
 
@@ -40,7 +43,13 @@ class Resolving:
         if view.fence >= ask.fence and (stored := self.outside.store.answered(key)) is not None:
             return Resolved.model_validate(stored)
         resolution, evaluation = compare(
-            self.outside, request, view.state, at=ask.at, fence=ask.fence, mode=Mode.SIMULATE
+            self.outside,
+            request,
+            view.state,
+            facts_of=Lookups(self.outside, request, ask.at).fresh,
+            at=ask.at,
+            fence=ask.fence,
+            mode=Mode.SIMULATE,
         )
         noted = self.outside.store.note(
             resolved(request, resolution),
@@ -63,6 +72,7 @@ def compare(
     request: MutationRequest,
     stored: StoredState | None,
     *,
+    facts_of: Callable[[Loaded], Facts],
     at: datetime,
     fence: int,
     mode: Mode,
@@ -70,13 +80,26 @@ def compare(
     """Evaluate the request on the stored state and resolve it; the one way to do so.
 
     What is missing now and was there at submission holds the request; it never rejects it.
+
+    Args:
+        outside: The domains, the directory, the store.
+        request: What is to be resolved.
+        stored: The state as the store has it.
+        facts_of: Answers what policies are told.
+        at: The workflow's time.
+        fence: The number of the ask.
+        mode: How far the engine is to go.
     """
     directory = outside.directory()
     try:
         loaded = load(outside, request, stored)
     except MutatorError as missing:
         return _held(request, at, fence, missing.message), None
-    evaluation = evaluate(outside, request, loaded, at=at, mode=mode, directory=directory)
+    evaluation = evaluate(
+        outside, request, loaded, facts=facts_of(loaded), mode=mode, directory=directory
+    )
+    if evaluation.lacking is not None:
+        return _held(request, at, fence, evaluation.lacking), evaluation
     failed = evaluation.result.outcome is Outcome.FAILED
     if failed and loaded.domain.on_error == "hold":
         reason = evaluation.result.audit.error or "The mutation raised."

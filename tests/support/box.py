@@ -6,10 +6,15 @@ to vary between submission and execution is in `KNOBS`, which lives in the worke
 
 The same box twice: `box` is asked local first, as every domain that says nothing; `remote-box`
 remotely from the start.
+
+`told` boxes look facts up: `load`, and `owner`, which may be an hour old. `metadata["at_most"]`
+denies where the load is greater; with `metadata["without"]` a missing one is no matter. `told` says
+that its facts are quick; those of `remote-told` may take seconds, so it is asked remotely.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Iterable
@@ -38,11 +43,19 @@ from core import (
     policy,
     require,
 )
+from core.facts import Fact, FactQuestion
 
 
 @dataclass
 class Knobs:
-    """What author code does from now on; reset after each test."""
+    """What author code does from now on; reset after each test.
+
+    Attributes:
+        load: What the provider of that fact answers.
+        load_fails: How often it raises before that.
+        load_takes: Seconds it takes.
+        looked_up: Which facts were asked for, of which actor's requests.
+    """
 
     deny: str = ""
     also_needs: tuple[Requirement, ...] = ()
@@ -50,6 +63,10 @@ class Knobs:
     raises: int = 0
     dispatched: list[tuple[str, int]] = field(default_factory=list)
     handler_failures: int = 0
+    load: object = 0.5
+    load_fails: int = 0
+    load_takes: float = 0.0
+    looked_up: list[tuple[str, str]] = field(default_factory=list)
 
 
 KNOBS = Knobs()
@@ -132,6 +149,39 @@ def as_the_knobs_say(
     return require(*KNOBS.also_needs) if KNOBS.also_needs else allow()
 
 
+@policy()
+def not_under_load(
+    mutation: Mutation[Box], state: Box, context: MutationContext, facts: Facts
+) -> PolicyDecision:
+    """Deny while there is more load than the request's metadata allow."""
+    at_most: Any = context.metadata.get("at_most", 1)
+    load = facts.get("load", 0) if "without" in context.metadata else facts["load"]
+    return deny(f"The load is {load}.") if load > at_most else allow(f"{facts['owner']} owns it.")
+
+
+async def _load(question: FactQuestion) -> object:
+    KNOBS.looked_up.append(("load", question.context.actor_id))
+    if KNOBS.load_takes:
+        await asyncio.sleep(KNOBS.load_takes)
+    if KNOBS.load_fails:
+        KNOBS.load_fails -= 1
+        raise ConnectionError("the meter is not there")
+    return KNOBS.load
+
+
+def _owner(question: FactQuestion) -> str:
+    KNOBS.looked_up.append(("owner", question.context.actor_id))
+    return f"{question.state_id} at {len(question.state.numbers)}"
+
+
+def _facts(timeout: float) -> tuple[Fact, ...]:
+    an_hour = timedelta(hours=1)
+    return (
+        Fact("load", _load, timeout=timeout),
+        Fact("owner", _owner, timeout=timeout, max_age=an_hour),
+    )
+
+
 def _approval(seconds: float | None = None, **arguments: Any) -> Requirement:
     duration = None if seconds is None else timedelta(seconds=seconds)
     return Requirement.approval(duration=duration, **arguments)
@@ -147,13 +197,14 @@ def _told(effect: SideEffect, dispatch: Any) -> None:
 def make(name: str = "box", **arguments: Any) -> Domain[Box]:
     """Make a box domain."""
     settings: dict[str, Any] = {
+        "state": Box,
         "mutations": (Add, Put),
         "policies": (as_metadata_says, as_the_knobs_say),
         "initial": lambda key: None if key.startswith("no-") else Box(),
         "handlers": {"box.changed": _told},
         "options": Options(timeout=2),
     }
-    return Domain(name=name, state=Box, **(settings | arguments))
+    return Domain(name=name, **(settings | arguments))
 
 
 domain = make()
@@ -162,7 +213,11 @@ held = make("held", on_error="hold")
 remote = make("remote-box", run="remote")
 remote_held = make("remote-held", on_error="hold", run="remote")
 
-ALL = (domain, held, remote, remote_held)
+_told_policies = (as_metadata_says, as_the_knobs_say, not_under_load)
+told = make("told", policies=_told_policies, facts=_facts(0.25))
+remote_told = make("remote-told", policies=_told_policies, facts=_facts(0.5))
+
+ALL = (domain, held, told, remote, remote_held, remote_told)
 
 
 def state(way: Way, domain: str = "box") -> str:

@@ -1,0 +1,177 @@
+"""Looks facts up: before the engine runs, side by side, each within its time, under no lock.
+
+Async providers share one event loop in a thread of its own, so that they can share a client; plain
+ones run in threads that can be left behind. A loop that a provider blocks is left behind as well,
+and those that come later get a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from core.errors import InvalidValue
+from core.facts import LONGEST_LOOKUP, Fact, FactQuestion, Facts, Lookup, kept
+from core.governance.request import MutationRequest
+
+from .author_code import GRACE, in_thread
+from .evaluation import Loaded
+from .outside import Outside
+
+WAITING = 256
+"""Threads that wait for plain providers, at most; they are made when they are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a fact's look-up brought, and when it was asked for on the monotonic clock."""
+
+    fact: Fact
+    lookup: Lookup
+    asked: float
+
+    def is_usable(self, now: float) -> bool:
+        """Answer whether it is an answer, and not older than it may be."""
+        young = now - self.asked < self.fact.max_age.total_seconds()
+        return young and self.lookup.missing is None
+
+
+class Lookups:
+    """What one ask has looked up for a request; used again up to each fact's `max_age`."""
+
+    def __init__(self, outside: Outside, request: MutationRequest, at: datetime) -> None:
+        """Begin with nothing looked up.
+
+        Args:
+            outside: The clock that ages are measured by.
+            request: Whose evaluation the facts are for.
+            at: The time that policies and providers are told.
+        """
+        self._clock = outside.clock
+        self._request = request
+        self._at = at
+        self._known: dict[str, _Known] = {}
+
+    def fresh(self, loaded: Loaded) -> Facts:
+        """Answer the facts, after looking up what is unknown or too old; never under a lock."""
+        now = self._clock()
+        usable = {name for name, known in self._known.items() if known.is_usable(now)}
+        due = [f for f in loaded.domain.facts_for(loaded.records) if f.name not in usable]
+        if due:
+            question = FactQuestion(
+                state_id=self._request.state_id,
+                state=loaded.state,
+                mutations=loaded.mutations,
+                context=self._request.context,
+                at=self._at,
+            )
+            found = look_up(due, question, timeout=loaded.domain.options.fact_timeout)
+            self._known |= {fact.name: _Known(fact, found[fact.name], now) for fact in due}
+        return self.known(loaded)
+
+    def known(self, loaded: Loaded) -> Facts:
+        """Answer the facts as they were looked up last, and ask nobody."""
+        looked_up = {name: known.lookup for name, known in self._known.items()}
+        return Facts(self._at, self._request.fulfilled, looked_up=looked_up)
+
+    @property
+    def are_usable(self) -> bool:
+        """Answer whether everything that was looked up may be used again."""
+        now = self._clock()
+        return all(known.is_usable(now) for known in self._known.values())
+
+
+def look_up(
+    facts: Iterable[Fact], question: FactQuestion, *, timeout: float
+) -> Mapping[str, Lookup]:
+    """Ask the providers side by side and answer what each brought, by the fact's name.
+
+    Nothing is raised: what is late, raises, or answers what no record can hold, is missing.
+
+    Args:
+        facts: What to look up.
+        question: What the providers are asked.
+        timeout: Seconds of one attempt, where a fact names none.
+    """
+    loop = _loop()
+    asked = [
+        (fact, asyncio.run_coroutine_threadsafe(_look_up(fact, question, timeout), loop))
+        for fact in facts
+    ]
+    began = time.monotonic()
+    for fact, future in asked:
+        left = began + fact.longest(timeout) + GRACE - time.monotonic()
+        if wait([future], max(left, 0)).not_done:
+            _leave_behind(loop)
+    return {fact.name: _brought(fact, future) for fact, future in asked}
+
+
+def _brought(fact: Fact, future: Future[Lookup]) -> Lookup:
+    if future.done() and not future.cancelled():
+        return future.result()
+    future.cancel()
+    missing = "its provider did not come back"
+    return Lookup(at=datetime.now(UTC), attempts=fact.retries + 1, missing=missing)
+
+
+async def _look_up(fact: Fact, question: FactQuestion, timeout: float) -> Lookup:  # noqa: ASYNC109 - of one attempt
+    timeout = fact.timeout or timeout
+    missing = ""
+    for attempt in range(1, fact.retries + 2):
+        try:
+            async with asyncio.timeout(timeout):
+                answer = await _asked(fact, question, timeout)
+            return Lookup(at=datetime.now(UTC), value=kept(answer), attempts=attempt)
+        except TimeoutError:
+            missing = f"late, there was no answer within {timeout:g} s"
+        except InvalidValue as error:
+            missing = f"its provider answered what cannot be kept: {error.message}".rstrip(".")
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - author code may raise anything, even an exit
+            missing = f"its provider raised {type(error).__name__}: {error}"[:500]
+    return Lookup(at=datetime.now(UTC), attempts=fact.retries + 1, missing=missing)
+
+
+async def _asked(fact: Fact, question: FactQuestion, timeout: float) -> Any:  # noqa: ASYNC109 - see `in_thread`
+    if inspect.iscoroutinefunction(fact.provider):
+        return await fact.provider(question)
+    answer = await asyncio.to_thread(in_thread, lambda: fact.provider(question), timeout)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+_lock = threading.Lock()
+_loops: list[asyncio.AbstractEventLoop] = []
+"""The one that is used, if any."""
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with _lock:
+        if not _loops:
+            loop = asyncio.new_event_loop()
+            loop.set_default_executor(ThreadPoolExecutor(WAITING, thread_name_prefix="facts"))
+            threading.Thread(target=_live, args=(loop,), name="facts", daemon=True).start()
+            _loops.append(loop)
+        return _loops[-1]
+
+
+def _live(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _leave_behind(loop: asyncio.AbstractEventLoop) -> None:
+    """Use it no more; once it goes on, what others wait for has its time, and then it ends."""
+    with _lock:
+        if loop in _loops:
+            _loops.remove(loop)
+            loop.call_soon_threadsafe(loop.call_later, LONGEST_LOOKUP, loop.stop)
