@@ -11,13 +11,13 @@ import typer
 
 from core.errors import MutatorError
 
-from . import asking, deciding, reading
+from . import asking, deciding, policy, reading
 from .call import register_common
 from .exits import ExitCode, code_of, sentence_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 register_common(app)
-for room in (asking, reading, deciding):
+for room in (asking, reading, deciding, policy):
     room.register(app)
 
 

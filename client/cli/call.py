@@ -89,6 +89,20 @@ class Call:
 
         return await Mutator.connect(self._records, lazy=lazy)
 
+    def records(self, question: str) -> Records:
+        """Open the store, and nothing else.
+
+        Args:
+            question: What is asked that only the store can answer.
+
+        Raises:
+            NoStore: It is neither given nor at its default place.
+        """
+        self._records = found = self._open(question)
+        if found is None:
+            raise NoStore(question)
+        return found
+
     def say(self, shown: RenderableType, value: object = None) -> None:
         """Print: for people what is shown, with --json the value."""
         if self.as_json:

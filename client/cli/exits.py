@@ -8,6 +8,7 @@
 | 3 | the server, a worker or the store cannot be reached, or refuses the connection |
 | 4 | the request ended otherwise than Executed |
 | 5 | no answer in time; it may still come |
+| 6 | today's policies would decide otherwise |
 | 130 | interrupted |
 """
 
@@ -39,6 +40,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     NOT_EXECUTED = 4
     NOT_SETTLED = 5
+    OTHERWISE = 6
     INTERRUPTED = 130
 
 
