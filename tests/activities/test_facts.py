@@ -21,13 +21,15 @@ from activities.facts import Lookups, look_up
 from activities.outside import Outside
 from activities.preview import Previewing
 from core import Domains, Options
-from core.facts import Fact, FactQuestion, Lookup, Missing
+from core.domain import QUICK
+from core.facts import LONGEST_LOOKUP, MAX_FACT, Fact, FactQuestion, Lookup, Missing
 from core.governance.lifecycle import submit
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest, Wish, WishedMutation
 from store import MemoryStore
 from store.protocol import Conflict, Ended, Fenced
 from tests.core.builders import Clock
+from tests.docs.pages import DOCS, rows
 from tests.support import box
 from tests.support.people import PEOPLE
 from wire.asks import AssessRequest, ExecuteMutation, PreviewMutation
@@ -412,3 +414,15 @@ def test_the_plan_leaves_time_for_what_is_looked_up() -> None:
         plans.append((answer.assessment.plan.local, answer.assessment.plan.timeout))
 
     assert plans == [(True, 27), (True, pytest.approx(27.2)), (False, 33)]
+
+
+def test_the_bounds_of_facts_are_described() -> None:
+    fact = Fact("load", Provider().plain)
+
+    assert [row[1] for row in rows(DOCS / "reference" / "settings.md", under="Facts")[1:]] == [
+        f"{Options().fact_timeout:g}",
+        str(fact.retries + 1),
+        f"{LONGEST_LOOKUP:g}",
+        f"{QUICK:g}",
+        str(MAX_FACT),
+    ]
