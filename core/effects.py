@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from .changes import ChangeSet
-from .digests import digest
+from .contracts import OnFailure, Payload, contract_of
+from .digests import digest, jsonable
 from .model import Value
 from .validation import Severity
 
@@ -23,8 +23,45 @@ class SideEffect(Value):
     contract_version: int = 1
     payload: dict[str, JsonValue] = Field(default_factory=dict)
     severity: Severity = Severity.INFO
-    requires_action: bool = False
-    on_failure: Literal["record", "compensate"] = "record"
+    requires_action: bool = Field(default=False, validate_default=True)
+    on_failure: OnFailure = "record"
+
+    @field_validator("requires_action")
+    @classmethod
+    def _critical_is_acted_on(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        return value or info.data.get("severity") is Severity.CRITICAL
+
+    @staticmethod
+    def of(
+        payload: Payload,
+        *,
+        severity: Severity | None = None,
+        requires_action: bool | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> SideEffect:
+        """Say something under its contract.
+
+        Args:
+            payload: What is said.
+            severity: `None`: as the contract has it; so with the others.
+            requires_action: Has no say where it is critical.
+            on_failure: See the class.
+
+        Raises:
+            DefinitionError: The payload's class names no contract, or has secret fields.
+            InvalidValue: The payload holds what JSON has no form for.
+        """
+        agreed = contract_of(type(payload))
+        written = jsonable(payload)
+        assert isinstance(written, dict)  # noqa: S101 - a model dumps to a mapping; for the type checker
+        return SideEffect(
+            contract=agreed.name,
+            contract_version=agreed.version,
+            payload=written,
+            severity=agreed.severity if severity is None else severity,
+            requires_action=agreed.requires_action if requires_action is None else requires_action,
+            on_failure=agreed.on_failure if on_failure is None else on_failure,
+        )
 
     @property
     def opens_todo(self) -> bool:
