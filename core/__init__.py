@@ -3,6 +3,7 @@
 Everything a domain author needs is imported from here.
 """
 
+from .audit import Subject
 from .changes import Change, ChangeSet, Identity, diff
 from .composition import all_of, any_of, first_decisive
 from .context import ActorType, ExecutionContext, Mode, MutationContext
@@ -10,7 +11,7 @@ from .domain import Dispatch, Domain, Domains
 from .effects import Effect, SideEffect
 from .engine import Engine
 from .errors import MutatorError
-from .facts import Facts
+from .facts import Fact, FactQuestion, Facts, Lookup, Missing
 from .history import HistoryEntry
 from .mutation import Applied, BlastRadius, Intent, Mutation, RiskLevel
 from .observers import LoggingObserver, Observer
@@ -33,12 +34,16 @@ __all__ = [
     "Engine",
     "ExecutionContext",
     "ExecutionResult",
+    "Fact",
+    "FactQuestion",
     "Facts",
     "HistoryEntry",
     "Identity",
     "Intent",
     "Issue",
     "LoggingObserver",
+    "Lookup",
+    "Missing",
     "Mode",
     "Mutation",
     "MutationContext",
@@ -54,6 +59,7 @@ __all__ = [
     "Severity",
     "SideEffect",
     "Strategy",
+    "Subject",
     "Verdict",
     "all_of",
     "allow",
