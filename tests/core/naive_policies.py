@@ -65,7 +65,7 @@ def said(tree: Tree, deeds: Mapping[str, Said]) -> Said | None:
     if tree.kind == "any_of":
         first = max(answers, key=lambda a: a.rank)  # of equals Python answers the first
         return Said(frozenset().union(*(a.ways for a in answers)), first.mails)
-    return next((a for a in answers if a != Said(PASSED)), Said(PASSED))
+    return next((a for a in answers if a.verdict != "allow" or a.mails), Said(PASSED))
 
 
 # Amendments: try every order, and see whether in the end everybody has what they want.
@@ -97,13 +97,13 @@ def _in_some_order(document: Any, layer: Sequence[Amendment], changed: Mapping[s
         for each in order:
             after = after if after is GONE else _made(after, each)
         if after is not GONE and all(
-            _at(after, path) == value for path, value in [*wanted, *changed.items()]
+            at(after, path) == value for path, value in [*wanted, *changed.items()]
         ):
             return after
     return GONE
 
 
-def _at(document: Any, path: str) -> Any:
+def at(document: Any, path: str) -> Any:
     """Answer what is there; `GONE`: nothing is, `NO_PLACE`: nothing can be."""
     for token in path.split("/")[1:]:
         if document is GONE:
@@ -119,7 +119,7 @@ def _made(document: Any, each: Amendment) -> Any:
     if not each.path:
         return each.value
     parent, _, token = each.path.rpartition("/")
-    above = _at(document, parent)
+    above = at(document, parent)
     if above is GONE and each.op == "remove":
         return document
     if not isinstance(above, dict):

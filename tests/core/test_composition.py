@@ -78,6 +78,10 @@ DEEDS: dict[str, tuple[Callable[[], Any], Said]] = {
     "answers nothing": (lambda: None, Said(DENIED)),
     "asks security": (lambda: require(SECURITY), Said(frozenset([way(SECURITY)]))),
     "asks ops": (lambda: require(OPS), Said(frozenset([way(OPS)]))),
+    "asks ops strictly": (
+        lambda: require(OPS, strategy=Strategy.REJECT_STALE),
+        Said(frozenset([way(OPS)])),
+    ),
     "asks two": (lambda: require(DORA, OPS), Said(frozenset([way(DORA, OPS)]))),
     "mails ann": (lambda: amend(side_effects=[mail("ann")]), Said(PASSED, frozenset(["ann"]))),
     "mails ben": (
