@@ -4,29 +4,37 @@ Everything a domain author needs is imported from here.
 """
 
 from .audit import Subject
+from .batch import BatchResult, execute_batch
 from .changes import Change, ChangeSet, Identity, diff
 from .composition import all_of, any_of, first_decisive
 from .context import ActorType, ExecutionContext, Mode, MutationContext
+from .contracts import Contracts, Payload
 from .domain import Dispatch, Domain, Domains
 from .effects import Effect, SideEffect
 from .engine import Engine
 from .errors import MutatorError
 from .facts import Fact, FactQuestion, Facts, Lookup, Missing
 from .history import HistoryEntry
+from .metrics import Collector
 from .mutation import Applied, BlastRadius, Intent, Mutation, RiskLevel
 from .observers import LoggingObserver, Observer
 from .options import Options
 from .policy import Policy, PolicyDecision, Verdict, allow, amend, deny, policy, require
+from .recorder import Recorder
 from .requirements import Requirement, RequirementKind, Strategy
 from .result import ExecutionResult, Outcome
+from .threeway import three_way
 from .validation import Issue, Severity
 
 __all__ = [
     "ActorType",
     "Applied",
+    "BatchResult",
     "BlastRadius",
     "Change",
     "ChangeSet",
+    "Collector",
+    "Contracts",
     "Dispatch",
     "Domain",
     "Domains",
@@ -51,8 +59,10 @@ __all__ = [
     "Observer",
     "Options",
     "Outcome",
+    "Payload",
     "Policy",
     "PolicyDecision",
+    "Recorder",
     "Requirement",
     "RequirementKind",
     "RiskLevel",
@@ -67,7 +77,9 @@ __all__ = [
     "any_of",
     "deny",
     "diff",
+    "execute_batch",
     "first_decisive",
     "policy",
     "require",
+    "three_way",
 ]
