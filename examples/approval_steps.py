@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core import (
     Applied,
+    Contracts,
     Dispatch,
     Domain,
     Facts,
@@ -29,6 +30,7 @@ from core import (
     Issue,
     Mutation,
     MutationContext,
+    Payload,
     PolicyDecision,
     RiskLevel,
     SideEffect,
@@ -95,14 +97,14 @@ class Approval(BaseModel):
         return self.model_copy(update={"steps": after})
 
 
-class StepOpened(BaseModel):
+class StepOpened(Payload, contract="approval.step_opened"):
     """It is somebody's turn."""
 
     step: str
     approver: str
 
 
-class Finished(BaseModel):
+class Finished(Payload, contract="approval.finished"):
     """Nobody has to answer any more."""
 
     title: str
@@ -114,9 +116,8 @@ def follows(approval: Approval) -> tuple[SideEffect, ...]:
     """Answer whom to tell what: the next approver, or everybody that it is over."""
     if approval.open is None:
         over = Finished(title=approval.title, answer=approval.answer, reason=approval.reason)
-        return (SideEffect(contract="approval.finished", payload=over.model_dump(mode="json")),)
-    turn = StepOpened(step=approval.open.name, approver=approval.open.approver)
-    return (SideEffect(contract="approval.step_opened", payload=turn.model_dump(mode="json")),)
+        return (SideEffect.of(over),)
+    return (SideEffect.of(StepOpened(step=approval.open.name, approver=approval.open.approver)),)
 
 
 class StartApproval(Mutation[Approval]):
@@ -244,20 +245,22 @@ def who_is_asked_may_reject(
     return allow("They are asked.")
 
 
+CONTRACTS = Contracts([StepOpened, Finished])
+
 letters: dict[str, str] = {}
 """What was written to whom, by idempotency key: a letter that is sent twice is one letter."""
 
 
-def write_to_the_next(effect: SideEffect, dispatch: Dispatch) -> None:
-    """Tell the approver that it is their turn."""
-    turn = StepOpened.model_validate(effect.payload)
-    letters[dispatch.key] = f"{turn.approver}: please look at {turn.step} of {dispatch.state_id}."
-
-
-def tell_everybody(effect: SideEffect, dispatch: Dispatch) -> None:
-    """Tell whoever is interested how it ended."""
-    over = Finished.model_validate(effect.payload)
-    letters[dispatch.key] = f"everybody: {over.title} is {over.answer}. {over.reason}".strip()
+def write(effect: SideEffect, dispatch: Dispatch) -> None:
+    """Tell the approver that it is their turn, or everybody how it ended."""
+    match CONTRACTS.read(effect):
+        case StepOpened(step=step, approver=approver):
+            letter = f"{approver}: please look at {step} of {dispatch.state_id}."
+        case Finished(title=title, answer=answer, reason=reason):
+            letter = f"everybody: {title} is {answer}. {reason}".strip()
+        case unknown:
+            raise ValueError(f"Nobody knows whom to tell {unknown}.")
+    letters[dispatch.key] = letter
 
 
 def _issue(code: str, message: str) -> Issue:
@@ -275,5 +278,5 @@ domain = Domain(
     mutations=[StartApproval, ApproveStep, RejectAll],
     policies=[everybody_answers_for_themselves, a_step_is_its_approvers, who_is_asked_may_reject],
     initial=lambda _: Approval(),
-    handlers={"approval.step_opened": write_to_the_next, "approval.finished": tell_everybody},
+    handlers={"approval.step_opened": write, "approval.finished": write},
 )
