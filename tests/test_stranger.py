@@ -20,8 +20,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import core
+from tests.docs.pages import DOCS, ROOT, blocks
 
-ROOT = Path(__file__).parents[1]
 STRANGER = ROOT / "tests" / "stranger"
 SOURCES = sorted((STRANGER / "src").rglob("*.py"))
 NEEDED = ("pydantic", "rfc8785")
@@ -122,8 +122,24 @@ def test_a_strangers_domain_runs_on_the_engine_alone(installed: Environment) -> 
         f"committed | {cleared}",
     ]
     assert sorted(told["ways"]) == [["1 of user:grower"], ["2 of role:gardener"]]
-    assert told["endings"] == {"blocked": 4, "committed": 4, "invalid": 1, "simulated": 1}
+    assert told["severe"] == ["not_in_the_frost: It freezes outside."]
+    assert told["motors"] == {"greenhouses/south@2": "greenhouses/south: 80 %"}
     assert told["left"] == {"beds": [], "vents": 80, "heating": False}
+    assert told["undone"] == {"beds": [], "vents": 0, "heating": True}
+    assert told["batch"] == ("Step 1 of 2 ended invalid: There is no bed 'herbs'; there are: none.")
+    assert told["beds"] == ["cress"]
+    assert told["outcomes"] == {"blocked": 4, "committed": 5, "invalid": 2, "simulated": 1}
+    assert told["read"] == "open the vents to 5 %"
+
+
+def test_the_tutorial_of_the_engine_runs_where_nothing_else_is(
+    installed: Environment, tmp_path: Path
+) -> None:
+    page = DOCS / "tutorial" / "engine-alone.md"
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(block.text for block in blocks(page, "python")), "utf-8")
+
+    assert _ok(installed.run(str(script))) == ""
 
 
 def test_a_strangers_package_is_typed_for_mypy(installed: Environment, tmp_path: Path) -> None:
