@@ -12,7 +12,6 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
-from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from core.governance.assessment import Plan
@@ -26,11 +25,7 @@ FATAL = frozenset({"RequestIdReused"})
 
 
 class _NoAnswer(Exception):
-    """A local attempt brought nothing."""
-
-    def __init__(self, *, may_be_running: bool) -> None:
-        super().__init__()
-        self.may_be_running = may_be_running
+    """A local attempt brought nothing in time; it may still be running."""
 
 
 class Asking:
@@ -176,19 +171,16 @@ class Asking:
                 workflow.logger.error("%s failed: %s", error.activity_type, error.cause)
                 await workflow.sleep(BACKOFF[0], summary="The pause before it is asked again")
 
-    async def at_once(
-        self, name: str, ask: Value, answer_type: type[A], summary: str
-    ) -> tuple[A | None, bool]:
-        """Ask in the workflow task only, for the local attempt of the ask that is begun next.
+    async def at_once(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A | None:
+        """Ask in the workflow task only; the local attempt of the ask that is begun next is made.
 
-        Answers what it brought, if anything, and whether it may still be running.
+        Nothing: it brought no answer in time, and may still be running.
         """
         try:
-            answer = await self._locally(name, ask, answer_type, summary)
-        except _NoAnswer as none:
+            return await self._locally(name, ask, answer_type, summary)
+        except _NoAnswer:
             self._tried = True
-            return None, none.may_be_running
-        return answer, False
+            return None
 
     async def _locally(self, name: str, ask: Value, answer_type: type[A], summary: str) -> A:
         """Ask once in the workflow task.
@@ -196,7 +188,6 @@ class Asking:
         Raises:
             _NoAnswer: That brought none in time; whatever replaces it has a higher fence.
         """
-        may_be_running = False
         try:
             answer: A = await workflow.execute_local_activity(
                 name,
@@ -210,13 +201,12 @@ class Asking:
         except FailureError as error:
             # In a replay the failure of a local attempt comes bare, without `ActivityError`.
             _raise_if_fatal(error)
-            may_be_running = isinstance(_cause(error), TimedOut)
         else:
             if not (isinstance(answer, Answered) and answer.remotely):
                 return answer
         if _is_void():
             raise asyncio.CancelledError
-        raise _NoAnswer(may_be_running=may_be_running)
+        raise _NoAnswer
 
     async def _asked(
         self,
@@ -253,12 +243,8 @@ def _is_void() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _cause(error: FailureError) -> BaseException | None:
-    return error.cause if isinstance(error, ActivityError) else error
-
-
 def _raise_if_fatal(error: FailureError) -> None:
-    cause = _cause(error)
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError) and cause.type in FATAL:
         raise ApplicationError(
             cause.message, *cause.details, type=cause.type, non_retryable=True

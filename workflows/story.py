@@ -325,14 +325,10 @@ class Story(Doors):
         summary = f"Look up {message.actor_id}"[:200]
         if grant is None:
             return await self._asking.once(Activity.AUTHENTICATE, ask, asks.Authenticated, summary)
-        who, may_be_running = await self._asking.at_once(
+        who = await self._asking.at_once(
             Activity.AUTHENTICATE, ask, asks.Authenticated, f"{summary}, execute and commit"
         )
-        if who is not None:
-            return who
-        if may_be_running and not await self._note(self._asking.raise_fence()):
-            return None
-        return await self._look_up(message)
+        return who if who is not None else await self._look_up(message)
 
     def _grant_at_once(self, incoming: Incoming, message: Message) -> asks.Grant | None:
         """Answer what may be carried out in the ask that looks up who grants it."""
@@ -482,8 +478,7 @@ class Story(Doors):
         if self._kept != _picture(self._request):
             await self._note(self._asking.fence)
 
-    async def _note(self, fence: int) -> bool:
-        """Keep the store's picture and fence; true when it is kept, or the request has ended."""
+    async def _note(self, fence: int) -> None:
         answer = await self._asking.once(
             Activity.RECORD_PROGRESS,
             asks.RecordProgress(request=self._request, fence=fence),
@@ -495,7 +490,6 @@ class Story(Doors):
             self._noted(answer)
         elif not self._asking.is_put_off:
             self._asking.put_off()
-        return answer is not None
 
     def _noted(self, answer: asks.Progress) -> None:
         if not self._adopt(answer):

@@ -262,32 +262,17 @@ async def test_g4_a_local_commit_after_its_remote_replacement_finds_the_record(
     assert version(world, request) == 1
 
 
-async def test_g4_a_late_local_commit_of_a_grant_is_fenced_once_it_is_replaced(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    handle = await world.start("Add", needs=ONE)
-    await world.pending(handle)
-    ends = Ends(world, pauses=[1.3, 0.6])
-    monkeypatch.setattr(world.hooks, "end", ends, raising=False)
-
-    await world.decide(handle, "ben")
-    await world.result(handle)
-    request = await world.agree(handle)
-    await ends.until(2)
-
-    late, replacement = ends.answers
-    assert isinstance(late[1], Fenced)
-    assert replacement[1] == Ended(request)
-    assert version(world, request) == 1
-
-
+@pytest.mark.parametrize("needs", [ONE, []], ids=["granted", "by policy"])
 async def test_g4_a_local_commit_before_its_remote_replacement_commits_is_the_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, needs: list[dict[str, Any]]
 ) -> None:
     ends = Ends(world, pauses=[1.3, 0.6])
     monkeypatch.setattr(world.hooks, "end", ends, raising=False)
 
-    handle = await world.start("Add")
+    handle = await world.start("Add", needs=needs)
+    if needs:
+        await world.pending(handle)
+        await world.decide(handle, "ben")
     await world.result(handle)
     request = await world.agree(handle)
     await ends.until(2)
