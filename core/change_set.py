@@ -235,8 +235,12 @@ def keyed_above(changes: Sequence[Change], lists: dict[str, KeyedList]) -> dict[
 
 def _shown(value: JsonValue) -> str:
     """Write a value so that it cannot break the line or hide what it says."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text if text.isprintable() else json.dumps(value, sort_keys=True)
+    text = _as_it_is.encode(value)
+    return text if text.isprintable() else _in_ascii.encode(value)
+
+
+_as_it_is: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+_in_ascii: Final = json.JSONEncoder(sort_keys=True)
 
 
 def _cut(text: str, width: int) -> str:

@@ -84,10 +84,11 @@ class Effect(Value):
                 so do side effects, which have no path: nothing changes without being asked again.
         """
         mine = self.changes.covered(covers)
-        answered_for = {change.path for change in self.changes.covered(among).changes}
-        nobodys = [c for c in self.changes.changes if c.path not in answered_for]
-        if nobodys:
-            mine = ChangeSet(changes=(*mine.changes, *nobodys))
+        if mine is not self.changes:
+            answered_for = {change.path for change in self.changes.covered(among).changes}
+            nobodys = [c for c in self.changes.changes if c.path not in answered_for]
+            if nobodys:
+                mine = ChangeSet(changes=(*mine.changes, *nobodys))
         return digest(
             {
                 "changes": mine.digest(),

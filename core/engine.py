@@ -13,15 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
-from . import executor, policy
+from . import executor, policy, states
 from .amendments import amended
 from .audit import AuditEntry, MutationRecord, Subject
-from .changes import ChangeSet, diff, identity_keys
+from .changes import ChangeSet, diff
 from .context import ExecutionContext, Mode, MutationContext
 from .digests import digest, jsonable
 from .effects import Effect, EffectPreview, SideEffect
@@ -29,11 +28,14 @@ from .errors import ExecutionCanceled, ExecutionTimeout, MutatorError, WrongType
 from .facts import Facts
 from .history import HistoryEntry
 from .metrics import Metrics
+from .model import built
 from .mutation import Intent, Mutation, S
 from .observers import Observer, notify
 from .options import DEFAULT, Options
 from .policy import Policy, PolicyDecision, Question, Ruling, Verdict
 from .result import ExecutionResult, Outcome
+from .secrets import Redactor, redact, require_redactor
+from .survey import survey
 from .validation import Issue, errors_of
 
 
@@ -41,11 +43,21 @@ def _never() -> bool:
     return False
 
 
-def record(mutation: Mutation[Any]) -> MutationRecord:
-    """Write a mutation as a value: type, schema version, parameters, digest of the three."""
-    parameters = jsonable(mutation)
+_UNKNOWN: Final = Intent(operation="unknown")
+_NO_RULING: Final = Ruling()
+_NO_EFFECT: Final = Effect()
+
+
+def record(mutation: Mutation[Any], redactor: Redactor | None = None) -> MutationRecord:
+    """Write a mutation as a value: type, schema version, parameters, digest of the three.
+
+    Raises:
+        DefinitionError: A parameter is secret and there is no redactor.
+    """
+    parameters = redact(jsonable(mutation), survey(type(mutation)), redactor)
     assert isinstance(parameters, dict)  # noqa: S101 - a model dumps to a mapping; for the type checker
-    return MutationRecord.model_construct(
+    return built(
+        MutationRecord,
         type=mutation.name(),
         schema_version=mutation.schema_version,
         parameters=parameters,
@@ -61,6 +73,7 @@ class Engine:
         new_id: Answers a new execution id.
         options: Deadlines and checks; see `Options`.
         observers: Watch every run.
+        redactor: Stands for secrets in everything but the new state; needed where there are any.
     """
 
     def __init__(
@@ -70,8 +83,10 @@ class Engine:
         new_id: Callable[[], str],
         options: Options = DEFAULT,
         observers: Sequence[Observer] = (),
+        redactor: Redactor | None = None,
     ) -> None:
         """Keep what is handed in."""
+        self._redactor = redactor
         self._clock = clock
         self._new_id = new_id
         self._options = options
@@ -98,7 +113,8 @@ class Engine:
             facts: What the policies are told; `facts.at` is the time in the entries.
             policies: All are asked, whatever the others say.
             subject: What the run is about, copied into the entries.
-            records: The mutations as values, when the caller has them already.
+            records: The mutations as values, when the caller has them already. Those that have
+                secrets are written again, without them.
             canceled: Answers whether the run has been cancelled.
 
         Returns:
@@ -122,6 +138,7 @@ class Engine:
             records=records,
             run=run,
             options=self._options,
+            redactor=self._redactor,
         )
         failures: list[str] = []
         watching: list[Observer] = []
@@ -166,6 +183,7 @@ class Engine:
             records=records,
             run=run,
             options=self._options,
+            redactor=self._redactor,
         )
         return attempt.late(error)
 
@@ -197,6 +215,7 @@ class _Attempt(Generic[S]):
         records: Sequence[MutationRecord] | None,
         run: ExecutionContext,
         options: Options,
+        redactor: Redactor | None,
     ) -> None:
         self.mutations = mutations
         self.before = state
@@ -204,26 +223,27 @@ class _Attempt(Generic[S]):
         self.facts = facts
         self.policies = policies
         self.subject = subject
-        self.records = tuple(records or ())
+        self.records: tuple[MutationRecord, ...] = tuple(records or ())
         self.run = run
         self.options = options
-        self.intent = Intent(operation="unknown")
+        self.redactor = redactor
+        self.intent = _UNKNOWN
         self.unreadable: Exception | None = None
         self.stages: dict[str, float] = {}
         self.by_policy: dict[str, float] = {}
         self.asked = 0
-        self.ruling = Ruling()
+        self.ruling = _NO_RULING
         self.issues: tuple[Issue, ...] = ()
-        self.effect = Effect()
+        self.effect = _NO_EFFECT
         self.side_effects: tuple[SideEffect, ...] = ()
         self.applied: S = state
         self.after: S = state
-        self.document: JsonValue = None
         self.effect_digest: str | None = None
         self.changed = False
         try:
-            if records is None:
-                self.records = tuple(map(record, mutations))
+            require_redactor(redactor, survey(type(state)))
+            if records is None or any(survey(type(m)).holds_secret for m in mutations):
+                self.records = tuple(record(m, redactor) for m in mutations)
             self.intent = Intent.united([m.intent for m in mutations])
         except Exception as error:  # noqa: BLE001 - author code may raise anything; it is an ending
             self.unreadable = error
@@ -248,13 +268,13 @@ class _Attempt(Generic[S]):
         if self.unreadable is not None:
             raise self.unreadable
         self.run.raise_if_over()
-        document = jsonable(self.before)
+        looked_at = jsonable(self.before) if self.options.check_determinism else None
         if self._apply_all():
             return Outcome.BLOCKED if self.ruling.verdict is Verdict.DENY else Outcome.INVALID
-        self._keep(document)
+        self._keep()
         self.run.raise_if_over()
         if self.options.check_determinism:
-            self._apply_again(document)
+            self._apply_again(looked_at)
         if mode is Mode.VALIDATE:
             return Outcome.VALIDATED
         if mode is Mode.SIMULATE:
@@ -266,72 +286,87 @@ class _Attempt(Generic[S]):
 
         What was said until then is kept, however it ends.
         """
+        clock = self.run.clock
         decisions: list[PolicyDecision] = []
         issues: list[Issue] = []
         checking = self.context.mode is not Mode.SIMULATE or self.options.always_validate
         state, state_type = self.before, type(self.before)
+        stage, began = "policies", clock()
         try:
             for position, mutation in enumerate(self.mutations):
                 self._ask_all(mutation, state, position, decisions)
+                stage, began = self._timed(stage, began, "check")
                 if checking:
-                    issues.extend(self._timed("check", partial(_checked, mutation, state)))
+                    issues.extend(mutation.check(state))
                 if errors_of(issues) or any(
-                    d.enforced and d.verdict is Verdict.DENY for d in decisions
+                    d.verdict is Verdict.DENY and d.enforced for d in decisions
                 ):
                     return True
-                state, effects = self._timed(
-                    "apply", partial(executor.run, mutation, state, state_type, self.run)
-                )
+                stage, began = self._timed(stage, began, "apply")
+                state, effects = executor.run(mutation, state, state_type, self.run)
                 self.side_effects += effects
+                stage, began = self._timed(stage, began, "policies")
         finally:
+            self._timed(stage, began, stage)
             self.ruling = policy.rule(decisions)
             self.issues = tuple(issues)
         self.after = state
         return False
 
+    def _timed(self, stage: str, began: float, following: str) -> tuple[str, float]:
+        """Add what a stage took since it began; answer the one that follows, beginning now."""
+        now = self.run.clock()
+        self.stages[stage] = self.stages.get(stage, 0.0) + now - began
+        return following, now
+
     def _ask_all(
         self, mutation: Mutation[S], state: S, position: int, decisions: list[PolicyDecision]
     ) -> None:
-        began = self.run.clock()
         question = Question(mutation, state, self.context, self.facts, position, self.run.clock)
         for each in self.policies:
-            started = self.run.clock() if self.options.detailed_metrics else 0.0
+            began = self.run.clock() if self.options.detailed_metrics else 0.0
             decision = policy.ask(each, question)
             if decision is None:
                 continue
             decisions.append(decision)
             self.asked += 1
             if self.options.detailed_metrics:
-                spent = self.run.clock() - started
+                spent = self.run.clock() - began
                 self.by_policy[each.name] = self.by_policy.get(each.name, 0.0) + spent
-        self.stages["policies"] = self.stages.get("policies", 0.0) + self.run.clock() - began
 
-    def _keep(self, before: JsonValue) -> None:
+    def _keep(self) -> None:
+        """Find out what changed, amendments included, and what the new state is read as."""
         began = self.run.clock()
-        document, state_type = _written(self.after), type(self.before)
-        changes = diff(before, document, identity=identity_keys(state_type))
-        if changes:
-            read = _read_back(state_type, document)
-            if type(self.after) is not state_type or read != self.after:
-                # What will be read is not what was answered ("120" for 120): write what is read.
-                document = _written(read)
-                changes = diff(before, document, identity=identity_keys(state_type))
-            self.after = read
+        self.after, changes = states.settle(self.before, self.after)
         self.applied = self.after
         if self.ruling.amendments:
-            document = self._amend(document, changes)
-            changes = diff(before, document, identity=identity_keys(state_type))
-        effects = (*self.side_effects, *self.ruling.side_effects)
-        effect = Effect.model_construct(changes=changes, side_effects=effects)
+            changes = self._amend(changes)
+        self.changed = bool(changes)
+        effect = built(
+            Effect,
+            changes=self._shown(changes),
+            side_effects=(*self.side_effects, *self.ruling.side_effects),
+        )
         self.effect_digest = _digested(effect)
-        self.effect, self.document, self.changed = effect, document, bool(changes)
-        self.stages["changes"] = self.run.clock() - began
+        self.effect = effect
+        self._timed("changes", began, "changes")
 
-    def _amend(self, document: JsonValue, changes: ChangeSet) -> JsonValue:
-        made = amended(type(self.before), document, changes, self.ruling.amendments)
+    def _amend(self, changes: ChangeSet) -> ChangeSet:
+        """Make the policies' changes in the new state, and answer all changes."""
+        made = amended(type(self.before), jsonable(self.after), changes, self.ruling.amendments)
         self.after = made.state
         self.issues += made.issues
-        return made.document
+        return diff(jsonable(self.before), made.document, identity=survey(type(self.before)))
+
+    def _shown(self, changes: ChangeSet) -> ChangeSet:
+        """Answer the changes as everybody may see them: compared again where there are secrets."""
+        declared = survey(type(self.before))
+        if not declared.holds_secret:
+            return changes
+        before, after = (
+            redact(jsonable(each), declared, self.redactor) for each in (self.before, self.after)
+        )
+        return diff(before, after, identity=declared)
 
     def _apply_again(self, document: JsonValue) -> None:
         if jsonable(self.before) != document:
@@ -348,13 +383,6 @@ class _Attempt(Generic[S]):
             message = "The mutation gave another result the second time; `apply` must be pure."
             raise WrongType(message)
 
-    def _timed(self, stage: str, call: Callable[[], Any]) -> Any:
-        began = self.run.clock()
-        try:
-            return call()
-        finally:
-            self.stages[stage] = self.stages.get(stage, 0.0) + self.run.clock() - began
-
     def _unmet(self) -> tuple[Any, ...]:
         return self.ruling.unmet(self.facts.fulfilled)
 
@@ -362,7 +390,8 @@ class _Attempt(Generic[S]):
         committed = outcome is Outcome.COMMITTED
         told = outcome.is_success or bool(self.effect.changes)
         version = self.subject.version + 1 if committed and self.changed else self.subject.version
-        audit = AuditEntry.model_construct(
+        audit = built(
+            AuditEntry,
             schema_version=1,
             execution_id=self.run.execution_id,
             subject=self.subject,
@@ -383,7 +412,8 @@ class _Attempt(Generic[S]):
         )
         history = None
         if committed and self.changed:
-            history = HistoryEntry.model_construct(
+            history = built(
+                HistoryEntry,
                 schema_version=1,
                 state_id=self.subject.state_id,
                 version=version,
@@ -405,13 +435,13 @@ class _Attempt(Generic[S]):
             ruling=self.ruling,
             audit=audit,
             state=self.after if shows else None,
-            document=self.document if shows else None,
             effect=self.effect,
             issues=self.issues,
             unmet=self._unmet() if outcome is Outcome.BLOCKED else (),
             history=history,
             error=error,
-            metrics=Metrics.model_construct(
+            metrics=built(
+                Metrics,
                 stages=self.stages,
                 total=self.run.elapsed(),
                 policies=self.asked,
@@ -422,38 +452,11 @@ class _Attempt(Generic[S]):
         )
 
 
-def _checked(mutation: Mutation[S], state: S) -> tuple[Issue, ...]:
-    return tuple(mutation.check(state))
-
-
-def _written(state: Any) -> JsonValue:
-    """Write a state as plain data; a value its model does not allow is the mutation's mistake."""
-    try:
-        return jsonable(state)
-    except MutatorError as error:
-        message = f"`apply` answered a state that no document can hold: {error}"
-        raise WrongType(message) from error
-
-
 def _digested(effect: Effect) -> str:
     try:
         return effect.digest()
     except MutatorError as error:
         message = f"`apply` answered an effect that no document can hold: {error}"
-        raise WrongType(message) from error
-
-
-def _read_back(state_type: type[S], document: JsonValue) -> S:
-    """Read the new state as the next request will: `model_copy(update=...)` does not validate."""
-    try:
-        return state_type.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        message = (
-            f"`apply` answered a {state_type.__name__} that does not validate: "
-            f"{where or 'the whole'}: {first['msg']}"
-        )
         raise WrongType(message) from error
 
 

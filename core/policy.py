@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, Field, JsonValue
 
@@ -21,7 +21,7 @@ from .digests import canonical, digest
 from .effects import SideEffect
 from .errors import DefinitionError
 from .facts import Facts
-from .model import Value
+from .model import Value, built
 from .mutation import Mutation
 from .requirements import Requirement, Strategy, united
 from .validation import Severity
@@ -37,7 +37,10 @@ class Verdict(StrEnum):
     @property
     def rank(self) -> int:
         """Answer the place in the order, deny is 0."""
-        return list(Verdict).index(self)
+        return _RANKS[self]
+
+
+_RANKS: Final = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
 class PolicyDecision(Value):
@@ -86,7 +89,12 @@ class PolicyDecision(Value):
 
 def allow(reason: str = "", **metadata: JsonValue) -> PolicyDecision:
     """Let it pass."""
+    if not reason and not metadata:
+        return _ALLOWED
     return PolicyDecision(verdict=Verdict.ALLOW, reason=reason, metadata=metadata)
+
+
+_ALLOWED: Final = PolicyDecision(verdict=Verdict.ALLOW)
 
 
 def deny(
@@ -378,24 +386,37 @@ def failure(
 
 def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> PolicyDecision:
     """Write who decided into a decision; a policy cannot speak for another."""
-    verdict = decision.verdict
+    verdict, requirements, amendments = (
+        decision.verdict,
+        decision.requirements,
+        decision.amendments,
+    )
     if verdict is not Verdict.DENY:
-        verdict = Verdict.REQUIRE if decision.requirements else Verdict.ALLOW
-    mine, demanded = {"policy": policy_.name}, {"demanded_by": (policy_.name,)}
-    return decision.model_copy(
-        update={
-            "verdict": verdict,
-            "policy": policy_.name,
-            "policy_version": policy_.version,
-            "mutation": question.position,
-            "enforced": policy_.enforce,
-            "failed": False,
-            "requirements": tuple(r.model_copy(update=demanded) for r in decision.requirements),
-            "amendments": tuple(a.model_copy(update=mine) for a in decision.amendments),
-            "winners": (),
-            "blockers": (),
-            "parts": (),
-        }
+        verdict = Verdict.REQUIRE if requirements else Verdict.ALLOW
+    if requirements:
+        demanded = {"demanded_by": (policy_.name,)}
+        requirements = tuple(r.model_copy(update=demanded) for r in requirements)
+    if amendments:
+        mine = {"policy": policy_.name}
+        amendments = tuple(a.model_copy(update=mine) for a in amendments)
+    return built(
+        PolicyDecision,
+        verdict=verdict,
+        reason=decision.reason,
+        severity=decision.severity,
+        requirements=requirements,
+        strategy=decision.strategy,
+        amendments=amendments,
+        side_effects=decision.side_effects,
+        metadata=decision.metadata,
+        policy=policy_.name,
+        policy_version=policy_.version,
+        mutation=question.position,
+        enforced=policy_.enforce,
+        failed=False,
+        winners=(),
+        blockers=(),
+        parts=(),
     )
 
 
@@ -404,7 +425,8 @@ def rule(decisions: Iterable[PolicyDecision]) -> Ruling:
     kept = tuple(sorted(decisions, key=lambda d: (d.policy, d.mutation)))
     enforced = [d for d in kept if d.enforced]
     verdict = least(d.verdict for d in enforced)
-    return Ruling(
+    return built(
+        Ruling,
         verdict=verdict,
         decisions=kept,
         requirements=united(r for d in enforced for r in d.requirements),

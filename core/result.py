@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic
 
+from .digests import jsonable
 from .effects import Effect
 from .metrics import Metrics
 from .mutation import Intent, S
@@ -38,13 +40,12 @@ class Outcome(StrEnum):
         return self in {Outcome.COMMITTED, Outcome.SIMULATED, Outcome.VALIDATED}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExecutionResult(Generic[S]):
     """What one run found and did.
 
     Attributes:
         state: The state after the change; only after commit and simulate.
-        document: The same as plain JSON data.
         unmet: What blocked a commit: requirements demanded and not fulfilled.
         error: What author code raised, or the deadline that passed.
         observer_failures: What observers raised; it changed nothing.
@@ -56,7 +57,6 @@ class ExecutionResult(Generic[S]):
     ruling: Ruling
     audit: AuditEntry
     state: S | None = None
-    document: JsonValue = None
     effect: Effect = field(default_factory=Effect)
     issues: tuple[Issue, ...] = ()
     unmet: tuple[Requirement, ...] = ()
@@ -69,3 +69,8 @@ class ExecutionResult(Generic[S]):
     def is_success(self) -> bool:
         """Answer whether the run did what its mode asks for."""
         return self.outcome.is_success
+
+    @cached_property
+    def document(self) -> JsonValue:
+        """Answer the state as plain JSON data; written when it is first asked for."""
+        return None if self.state is None else jsonable(self.state)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from .changes import ChangeSet, IdentityKeys, diff, identity_keys
 from .digests import jsonable
+from .documents import escaped
 from .errors import MutatorError, WrongType
 from .mutation import S
 
@@ -107,8 +108,9 @@ def _validated(new: Any, old: Any, models: frozenset[type[BaseModel]]) -> Any:
             for key, value in new.items()
         }
     if kind is list or kind is tuple:
-        known = {id(item) for item in old} if type(old) is kind else ()
-        return kind(item if id(item) in known else _validated(item, None, models) for item in new)
+        first, last = _moved(old, new) if type(old) is kind else (0, len(new))
+        between = (_validated(item, None, models) for item in new[first:last])
+        return kind((*new[:first], *between, *new[last:]))
     return new
 
 
@@ -155,7 +157,7 @@ class _Parts:
             if kind in _SCALARS and kind is type(is_) and was == is_:
                 continue
             part = (keys.fields.get(name) or keys.items) if keys is not None else None
-            olds[name], news[name] = self.of(was, is_, part, f"{path}/{_escaped(name)}")
+            olds[name], news[name] = self.of(was, is_, part, f"{path}/{escaped(name)}")
         if fields is None:
             news.update((name, jsonable(new[name])) for name in new.keys() - old.keys())
         return olds, news
@@ -164,21 +166,33 @@ class _Parts:
         self, old: Sequence[Any], new: Sequence[Any], key: str, path: str
     ) -> tuple[JsonValue, JsonValue]:
         self.shortened.add(path)
-        was = {id(item): item for item in old if isinstance(item, BaseModel)}
-        stayed = {id(item): {key: jsonable(getattr(item, key))} for item in new if id(item) in was}
+        first, last = _moved(old, new)
 
-        def written(items: Sequence[Any]) -> list[JsonValue]:
-            return [stayed.get(id(item)) or jsonable(item) for item in items]
+        def written(items: Sequence[Any], until: int) -> list[JsonValue]:
+            return [
+                jsonable(item)
+                if first <= place < until or not isinstance(item, BaseModel)
+                else {key: jsonable(getattr(item, key))}
+                for place, item in enumerate(items)
+            ]
 
-        return written(old), written(new)
+        return written(old, last + len(old) - len(new)), written(new, last)
+
+
+def _moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[int, int]:
+    """Answer the part of a list outside of which it holds the same objects as the old one."""
+    least = min(len(old), len(new))
+    first = 0
+    while first < least and new[first] is old[first]:
+        first += 1
+    stayed = 0
+    while stayed < least - first and new[-1 - stayed] is old[-1 - stayed]:
+        stayed += 1
+    return first, len(new) - stayed
 
 
 _GONE: Final[Any] = object()
 _SCALARS: Final = frozenset({str, int, bool})
-
-
-def _escaped(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
 
 
 # --- which models are read as they were written
