@@ -23,6 +23,8 @@ from .policy import Policy, PolicyDecision, Verdict, allow, amend, deny, policy,
 from .recorder import Recorder
 from .requirements import Requirement, RequirementKind, Strategy
 from .result import ExecutionResult, Outcome
+from .secrets import HmacRedactor
+from .survey import Secret, survey
 from .threeway import three_way
 from .validation import Issue, Severity
 
@@ -46,6 +48,7 @@ __all__ = [
     "FactQuestion",
     "Facts",
     "HistoryEntry",
+    "HmacRedactor",
     "Identity",
     "Intent",
     "Issue",
@@ -66,6 +69,7 @@ __all__ = [
     "Requirement",
     "RequirementKind",
     "RiskLevel",
+    "Secret",
     "Severity",
     "SideEffect",
     "Strategy",
@@ -81,5 +85,6 @@ __all__ = [
     "first_decisive",
     "policy",
     "require",
+    "survey",
     "three_way",
 ]

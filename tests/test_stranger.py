@@ -109,7 +109,10 @@ def test_a_strangers_domain_runs_on_the_engine_alone(installed: Environment) -> 
 
     cleared = '/beds/herbs: removed {"name": "herbs", "sown": "2026-04-01", "warmth": 19}'
     assert Path(told["core"]).is_relative_to(installed.site)
-    assert told["told"] == [
+    *story, coded = told["told"]
+    assert coded.startswith('committed | /door_code: "hmac-sha256:')
+    assert (told["kept"], told["shown"]) == (True, False)
+    assert story == [
         "blocked | may sow",
         'committed | /beds/herbs: added {"name": "herbs", "sown": "2026-04-01", "warmth": 21}',
         "invalid",
@@ -124,11 +127,16 @@ def test_a_strangers_domain_runs_on_the_engine_alone(installed: Environment) -> 
     assert sorted(told["ways"]) == [["1 of user:grower"], ["2 of role:gardener"]]
     assert told["severe"] == ["not_in_the_frost: It freezes outside."]
     assert told["motors"] == {"greenhouses/south@2": "greenhouses/south: 80 %"}
-    assert told["left"] == {"beds": [], "vents": 80, "heating": False}
-    assert told["undone"] == {"beds": [], "vents": 0, "heating": True}
+    assert told["left"] == {
+        "beds": [],
+        "vents": 80,
+        "heating": False,
+        "door_code": "0000",
+    }
+    assert told["undone"] == {**told["left"], "vents": 0, "heating": True}
     assert told["batch"] == ("Step 1 of 2 ended invalid: There is no bed 'herbs'; there are: none.")
     assert told["beds"] == ["cress"]
-    assert told["outcomes"] == {"blocked": 4, "committed": 5, "invalid": 2, "simulated": 1}
+    assert told["outcomes"] == {"blocked": 4, "committed": 6, "invalid": 2, "simulated": 1}
     assert told["read"] == "open the vents to 5 %"
 
 

@@ -7,11 +7,21 @@ from datetime import timedelta
 from core import Contracts, Dispatch, Domain, Options, SideEffect, Strategy
 
 from .facts import FACTS
-from .mutations import Clear, MoveVents, Sow, VentsMoved, Warm
+from .mutations import ChangeDoorCode, Clear, MoveVents, Sow, VentsMoved, Warm
 from .policies import POLICIES
 from .state import Bed, Greenhouse
 
-__all__ = ["Bed", "Clear", "Greenhouse", "MoveVents", "Sow", "Warm", "domain", "motors"]
+__all__ = [
+    "Bed",
+    "ChangeDoorCode",
+    "Clear",
+    "Greenhouse",
+    "MoveVents",
+    "Sow",
+    "Warm",
+    "domain",
+    "motors",
+]
 
 motors: dict[str, str] = {}
 """What the motors were told, by the key of the side effect."""
@@ -36,7 +46,7 @@ def begun(key: str) -> Greenhouse | None:
 domain = Domain(
     name="greenhouses",
     state=Greenhouse,
-    mutations=[Sow, Clear, Warm, MoveVents],
+    mutations=[Sow, Clear, Warm, MoveVents, ChangeDoorCode],
     policies=POLICIES,
     initial=begun,
     handlers={"vents.moved": tell_the_motors},

@@ -18,6 +18,7 @@ from core import (
     ExecutionResult,
     FactQuestion,
     Facts,
+    HmacRedactor,
     Lookup,
     Mode,
     Mutation,
@@ -26,13 +27,15 @@ from core import (
     Outcome,
     Recorder,
     execute_batch,
+    survey,
     three_way,
 )
 
-from . import Clear, Greenhouse, MoveVents, Sow, Warm, domain, motors
+from . import ChangeDoorCode, Clear, Greenhouse, MoveVents, Sow, Warm, domain, motors
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
 NIGHT = datetime(2026, 4, 1, 23, tzinfo=UTC)
+REDACTOR = HmacRedactor(bytes(range(32)))
 GARDENER = MutationContext(actor_id="gardener", reason="spring")
 
 
@@ -71,6 +74,7 @@ class Story:
             new_id=lambda: f"run-{next(ids)}",
             options=domain.options,
             observers=[self.severe, self.cost],
+            redactor=REDACTOR,
         )
         self.told: list[str] = []
 
@@ -147,7 +151,10 @@ def tell() -> dict[str, object]:
     south = story.kept.state("greenhouses/south")
     assert south is not None
     _, vented, *_ = story.kept.history("greenhouses/south")
-    undone = three_way(south.document, vented.changes.inverse())
+    undone = three_way(
+        south.document, vented.changes.inverse(), declared=survey(Greenhouse), redactor=REDACTOR
+    )
+    coded = story.step(ChangeDoorCode(code="4711"), on="greenhouses/north")
     batch = execute_batch(
         story.engine,
         [Warm(bed="herbs", celsius=20), Sow(bed="cress", on=date(2026, 5, 1))],
@@ -166,6 +173,8 @@ def tell() -> dict[str, object]:
         "left": south.document,
         "undone": undone.document,
         "batch": batch.reason,
+        "kept": "4711" in json.dumps(coded.document),
+        "shown": "4711" in f"{coded.audit} {coded.history} {coded.effect} {story.told}",
         "beds": [bed.name for bed in batch.state.beds],
         "read": domain.read_mutation("MoveVents", {"percent": 5}).intent.description,
         "core": sys.modules["core"].__file__,
