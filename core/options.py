@@ -18,7 +18,7 @@ class Options(Value):
         always_validate: Check in simulate as well; commit and validate always check.
         timeout: Seconds a run may take.
         fact_timeout: Seconds one attempt to look a fact up may take, where the fact names none.
-        stop_batch_on_first_failure: Whether a batch of the engine goes on after a failure.
+        stop_batch_on_first_failure: Whether a batch of steps ends with the first that fails.
         detailed_metrics: Whether each policy's duration is kept.
         check_determinism: Apply twice and compare; also finds a mutated input.
     """
