@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import eq, is_
 from typing import Any, Final
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -147,17 +148,19 @@ class _Parts:
         olds: dict[str, JsonValue] = {}
         news: dict[str, JsonValue] = {}
         for name in old if fields is None else fields:
-            was, is_ = old[name], new.get(name, _GONE)
-            if was is is_:
+            was, now = old[name], new.get(name, _GONE)
+            if was is now:
                 continue
-            if is_ is _GONE:
+            if now is _GONE:
                 olds[name] = jsonable(was)
                 continue
             kind = type(was)
-            if kind in _SCALARS and kind is type(is_) and was == is_:
+            if kind is type(now) and (
+                was == now if kind in _SCALARS else _holds_the_same(was, now)
+            ):
                 continue
             part = (keys.fields.get(name) or keys.items) if keys is not None else None
-            olds[name], news[name] = self.of(was, is_, part, f"{path}/{escaped(name)}")
+            olds[name], news[name] = self.of(was, now, part, f"{path}/{escaped(name)}")
         if fields is None:
             news.update((name, jsonable(new[name])) for name in new.keys() - old.keys())
         return olds, news
@@ -167,16 +170,35 @@ class _Parts:
     ) -> tuple[JsonValue, JsonValue]:
         self.shortened.add(path)
         first, last = _moved(old, new)
+        upto = last + len(old) - len(new)
+        before, after = (
+            [_by_key(item, key) for item in items] for items in (new[:first], new[last:])
+        )
+        return (
+            [*before, *map(jsonable, old[first:upto]), *after],
+            [*before, *map(jsonable, new[first:last]), *after],
+        )
 
-        def written(items: Sequence[Any], until: int) -> list[JsonValue]:
-            return [
-                jsonable(item)
-                if first <= place < until or not isinstance(item, BaseModel)
-                else {key: jsonable(getattr(item, key))}
-                for place, item in enumerate(items)
-            ]
 
-        return written(old, last + len(old) - len(new)), written(new, last)
+def _by_key(item: Any, key: str) -> JsonValue:
+    """Write an item that stayed, so that it is known by its key."""
+    if not isinstance(item, BaseModel):
+        return jsonable(item)
+    value = item.__dict__[key]
+    return {key: value if type(value) is str else jsonable(value)}
+
+
+def _holds_the_same(old: Any, new: Any) -> bool:
+    """Answer whether two lists or maps hold the very same objects; validation makes new ones."""
+    if type(old) is dict:
+        return (
+            len(old) == len(new)
+            and all(map(is_, old.values(), new.values()))
+            and all(map(eq, old, new))
+        )
+    if type(old) is list or type(old) is tuple:
+        return len(old) == len(new) and all(map(is_, old, new))
+    return False
 
 
 def _moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[int, int]:
