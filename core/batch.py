@@ -100,7 +100,7 @@ def execute_batch(
     """
     stop = stop_on_first_failure
     if stop is None:
-        stop = engine._options.stop_batch_on_first_failure  # noqa: SLF001 - the engine's own options, of which only it has the default
+        stop = engine.options.stop_batch_on_first_failure
     subject = subject or Subject(state_id="")
     results: list[ExecutionResult[S]] = []
     over = canceled()
@@ -129,8 +129,8 @@ def execute_batch(
 
 def _how(result: ExecutionResult[S]) -> str:
     """Say how a step ended and what determined it."""
-    if result.error is not None:
-        why = str(result.error) or type(result.error).__name__
+    if result.audit.error is not None:
+        why = result.audit.error
     elif result.outcome is Outcome.INVALID:
         why = "; ".join(issue.message for issue in result.issues if issue.is_error)
     elif result.ruling.denials:

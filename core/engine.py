@@ -11,7 +11,7 @@ called decides what becomes of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Generic
 
@@ -24,7 +24,7 @@ from .changes import ChangeSet, diff
 from .context import ExecutionContext, Mode, MutationContext
 from .digests import digest, jsonable
 from .effects import Effect, EffectPreview, SideEffect
-from .errors import ExecutionCanceled, ExecutionTimeout, MutatorError, WrongType
+from .errors import DefinitionError, ExecutionCanceled, ExecutionTimeout, MutatorError, WrongType
 from .facts import Facts
 from .history import HistoryEntry
 from .metrics import Metrics
@@ -34,8 +34,8 @@ from .observers import Observer, notify
 from .options import DEFAULT, Options
 from .policy import Policy, PolicyDecision, Question, Ruling, Verdict
 from .result import ExecutionResult, Outcome
-from .secrets import Redactor, redact, require_redactor
-from .survey import survey
+from .secrets import Redactor, redact, redact_given, require_redactor, told
+from .survey import Survey, survey
 from .validation import Issue, errors_of
 
 
@@ -46,6 +46,9 @@ def _never() -> bool:
 _UNKNOWN: Final = Intent(operation="unknown")
 _NO_RULING: Final = Ruling()
 _NO_EFFECT: Final = Effect()
+_UNREAD: Final = (Survey(secret=True),)
+_QUOTING_NOTHING: Final = (DefinitionError, ExecutionCanceled, ExecutionTimeout)
+"""Errors whose texts are made of names, paths and durations."""
 
 
 def record(mutation: Mutation[Any], redactor: Redactor | None = None) -> MutationRecord:
@@ -91,6 +94,11 @@ class Engine:
         self._new_id = new_id
         self._options = options
         self._observers = tuple(sorted(observers, key=lambda o: o.order))
+
+    @property
+    def options(self) -> Options:
+        """Answer the deadlines and checks it was given."""
+        return self._options
 
     def execute(
         self,
@@ -223,7 +231,9 @@ class _Attempt(Generic[S]):
         self.facts = facts
         self.policies = policies
         self.subject = subject
-        self.records: tuple[MutationRecord, ...] = tuple(records or ())
+        self.records: tuple[MutationRecord, ...] = ()
+        # What holds secrets; until the models have been read, anything might.
+        self.secret: tuple[Survey, ...] = _UNREAD
         self.run = run
         self.options = options
         self.redactor = redactor
@@ -241,9 +251,13 @@ class _Attempt(Generic[S]):
         self.effect_digest: str | None = None
         self.changed = False
         try:
-            require_redactor(redactor, survey(type(state)))
-            if records is None or any(survey(type(m)).holds_secret for m in mutations):
-                self.records = tuple(record(m, redactor) for m in mutations)
+            declared = survey(type(state))
+            written = [survey(type(m)) for m in mutations]
+            self.secret = tuple(each for each in (declared, *written) if each.holds_secret)
+            require_redactor(redactor, declared)
+            if records is None or any(each.holds_secret for each in written):
+                records = [record(m, redactor) for m in mutations]
+            self.records = tuple(records)
             self.intent = Intent.united([m.intent for m in mutations])
         except Exception as error:  # noqa: BLE001 - author code may raise anything; it is an ending
             self.unreadable = error
@@ -297,7 +311,7 @@ class _Attempt(Generic[S]):
                 self._ask_all(mutation, state, position, decisions)
                 stage, began = self._timed(stage, began, "check")
                 if checking:
-                    issues.extend(mutation.check(state))
+                    issues.extend(_found(mutation, state))
                 if errors_of(issues) or any(
                     d.verdict is Verdict.DENY and d.enforced for d in decisions
                 ):
@@ -386,9 +400,40 @@ class _Attempt(Generic[S]):
     def _unmet(self) -> tuple[Any, ...]:
         return self.ruling.unmet(self.facts.fulfilled)
 
+    def _sentence(self, error: Exception) -> str:
+        ours = MutatorError if not self.secret else _QUOTING_NOTHING
+        return (str(error) if isinstance(error, ours) else told(error, self.secret))[:500]
+
+    def _hide(self) -> None:
+        """Replace the secrets in what author code said: what checks found, and policies amend."""
+        self.issues = tuple(
+            issue
+            if issue.attempted is None
+            else issue.model_copy(update={"attempted": self._given(issue.attempted, issue.path)})
+            for issue in self.issues
+        )
+        decisions = tuple(map(self._hidden, self.ruling.decisions))
+        self.ruling = self.ruling.model_copy(update={"decisions": decisions})
+
+    def _hidden(self, decision: PolicyDecision) -> PolicyDecision:
+        amendments = (
+            each.model_copy(update={"value": self._given(each.value, each.path)})
+            if each.op == "set"
+            else each
+            for each in decision.amendments
+        )
+        parts = map(self._hidden, decision.parts)
+        update = {"amendments": tuple(amendments), "parts": tuple(parts)}
+        return decision.model_copy(update=update)
+
+    def _given(self, value: JsonValue, path: str) -> JsonValue:
+        return redact_given(value, path, self.secret, self.redactor)
+
     def _result(self, outcome: Outcome, error: Exception | None = None) -> ExecutionResult[S]:
         committed = outcome is Outcome.COMMITTED
-        told = outcome.is_success or bool(self.effect.changes)
+        shows_effect = outcome.is_success or bool(self.effect.changes)
+        if self.secret:
+            self._hide()
         version = self.subject.version + 1 if committed and self.changed else self.subject.version
         audit = built(
             AuditEntry,
@@ -405,10 +450,10 @@ class _Attempt(Generic[S]):
             facts=self.facts.recorded(),
             decisions=self.ruling.decisions,
             issues=self.issues,
-            effect_digest=self.effect_digest if told else None,
-            effect=EffectPreview.of(self.effect) if told else None,
+            effect_digest=self.effect_digest if shows_effect else None,
+            effect=EffectPreview.of(self.effect) if shows_effect else None,
             outcome=outcome,
-            error=None if error is None else _sentence(error),
+            error=None if error is None else self._sentence(error),
         )
         history = None
         if committed and self.changed:
@@ -452,14 +497,26 @@ class _Attempt(Generic[S]):
         )
 
 
+def _found(mutation: Mutation[S], state: S) -> Iterator[Issue]:
+    """Yield what the check finds.
+
+    Raises:
+        WrongType: It answers something else than issues.
+    """
+    answer: Any = mutation.check(state)
+    for each in answer if isinstance(answer, Iterable) else (answer,):
+        if not isinstance(each, Issue):
+            message = (
+                f"{mutation.name()}.check answered a {type(each).__name__}; "
+                "it must answer issues, as in `yield Issue(...)`."
+            )
+            raise WrongType(message, mutation_type=mutation.name())
+        yield each
+
+
 def _digested(effect: Effect) -> str:
     try:
         return effect.digest()
     except MutatorError as error:
         message = f"`apply` answered an effect that no document can hold: {error}"
         raise WrongType(message) from error
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error) if isinstance(error, MutatorError) else f"{type(error).__name__}: {error}"
-    return text[:500]

@@ -212,8 +212,7 @@ def _complete(
     for entry in entries:
         if state_id not in {None, entry.state_id}:
             raise InvalidValue(f"The history of {state_id} has an entry of {entry.state_id}.")
-        # The same version again is for `apply` to judge: it fits, or it does not.
-        if version is not None and entry.version not in {version, version + 1}:
+        if version is not None and entry.version != version + 1:
             raise HistoryGap(entry.state_id, version + 1)
         state_id, version = entry.state_id, entry.version
         yield entry

@@ -24,6 +24,8 @@ from .facts import Facts
 from .model import Value, built
 from .mutation import Mutation
 from .requirements import Requirement, Strategy, united
+from .secrets import told
+from .survey import survey
 from .validation import Severity
 
 
@@ -359,7 +361,9 @@ def ask(policy_: Policy, question: Question) -> PolicyDecision | None:
     try:
         decision = policy_.answer(question) if policy_.applies(question.mutation) else None
     except Exception as error:  # noqa: BLE001 - author code may raise anything; it is then a denial
-        decision = failure(policy_, question, f"It raised {type(error).__name__}: {error}")
+        # Read only here: what goes well costs nothing more.
+        declared = (survey(type(question.state)), survey(type(question.mutation)))
+        decision = failure(policy_, question, f"It raised {told(error, declared)}")
     took = clock() - began if clock else 0.0
     if timeout is not None and decision is not None and took >= timeout:
         late = f"It took {took:.3f} s; its timeout is {timeout:g} s."

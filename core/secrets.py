@@ -21,14 +21,14 @@ A redacted document is for people and comparisons; no state is read from it.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from pydantic import BaseModel, JsonValue
 
 from .digests import canonical
 from .documents import escaped
-from .errors import DefinitionError, InvalidValue
+from .errors import DefinitionError, InvalidValue, MutatorError
 from .survey import NOTHING_DECLARED, Secret, Survey, survey
 
 __all__ = [
@@ -36,11 +36,14 @@ __all__ = [
     "Redactor",
     "Secret",
     "redact",
+    "redact_given",
     "require_redactor",
     "secret_paths",
+    "told",
 ]
 
 _LEAST_KEY = 32
+_WHOLLY = Survey(secret=True)
 
 
 class Redactor(Protocol):
@@ -104,6 +107,40 @@ def redact(document: JsonValue, declared: Survey, redactor: Redactor | None) -> 
         items = [redact(item, declared.items, redactor) for item in document]
         return items if any(map(_differ, items, document)) else document
     return document
+
+
+def redact_given(
+    value: JsonValue, path: str, declared: Iterable[Survey], redactor: Redactor | None
+) -> JsonValue:
+    """Answer a value that author code gives for a path, with every secret replaced.
+
+    Nobody has validated it. So where the place holds secrets, a value that has no parts is taken
+    for one, and where the path is no JSON Pointer, the value is. What cannot be hashed is left out.
+
+    Args:
+        value: What a check found, or a policy sets.
+        path: Where, as the author code says.
+        declared: The models whose place it may be.
+        redactor: Needed where something is secret.
+    """
+    is_pointer = not path or path.startswith("/")
+    for each in declared:
+        place = each.at(path) if is_pointer else each
+        if place.holds_secret and not (is_pointer and isinstance(value, dict | list)):
+            place = _WHOLLY
+        try:
+            shown = redact(value, place, redactor)
+        except MutatorError:
+            return None
+        if shown is not value:
+            return shown
+    return value
+
+
+def told(error: Exception, declared: Iterable[Survey]) -> str:
+    """Say what was raised; where there are secrets only its type, as its text may quote them."""
+    name = type(error).__name__
+    return name if any(each.holds_secret for each in declared) else f"{name}: {error}"
 
 
 def require_redactor(redactor: Redactor | None, *declared: Survey) -> None:

@@ -82,18 +82,6 @@ def test_validate_answers_no_state() -> None:
     assert (result.state, result.document, result.history) == (None, None, None)
 
 
-@given(st.integers(0, 2000), st.sampled_from(["free", "pro"]))
-def test_simulate_then_commit_gives_the_same_effect(amount: int, plan: str) -> None:
-    mutations = [IncreaseQuota(amount=amount), ChoosePlan(plan=plan)]
-
-    simulated, committed = run(mutations, mode=Mode.SIMULATE), run(mutations)
-
-    assert simulated.effect == committed.effect
-    assert simulated.effect.digest() == committed.effect.digest()
-    assert simulated.audit.effect_digest == committed.audit.effect_digest
-    assert simulated.document == committed.document
-
-
 @given(st.integers(0, 2000))
 def test_the_change_set_is_computed_from_before_and_after(amount: int) -> None:
     result = run(IncreaseQuota(amount=amount))
@@ -268,6 +256,25 @@ def test_a_subtype_of_the_state_leaves_only_what_the_state_has() -> None:
     result = run(doing(lambda state: Secretive(limit=120)))
 
     assert result.document == {"limit": 120, "plan": "free"}
+
+
+@pytest.mark.parametrize("answer", [None, 7, "negative", ["negative"], Issue(code="a", message="")])
+def test_a_check_answers_issues(answer: Any) -> None:
+    class Careless(IncreaseQuota):
+        def check(self, state: Quota) -> Any:
+            return answer
+
+    result = run(Careless(amount=1))
+
+    assert result.outcome is Outcome.FAILED
+    assert isinstance(result.error, WrongType)
+    assert "Careless.check answered a" in str(result.error)
+    assert result.audit.issues == ()
+
+
+def test_an_engine_says_how_it_was_set_up() -> None:
+    assert Engine(clock=Clock(), new_id=Ids(), options=STRICT).options is STRICT
+    assert Engine(clock=Clock(), new_id=Ids()).options == Options()
 
 
 # Deadlines and cancellation.

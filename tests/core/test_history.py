@@ -162,11 +162,26 @@ def test_what_lies_beyond_the_wanted_version_is_not_read() -> None:
 def test_entries_out_of_order_or_twice_or_of_another_state_are_refused() -> None:
     with pytest.raises(HistoryGap):
         replay(STATES[1], [ENTRIES[1], ENTRIES[0]])
-    with pytest.raises(ChangeConflict):
+    with pytest.raises(HistoryGap, match="version 2"):
         replay(STATES[0], [ENTRIES[0], ENTRIES[0]])
     stranger = entry(2, STATES[1], STATES[2], state_id="flags/app")
     with pytest.raises(InvalidValue, match=r"flags/web has an entry of flags/app"):
         replay(STATES[0], [ENTRIES[0], stranger])
+
+
+def test_a_version_that_comes_twice_is_refused_also_where_it_would_fit() -> None:
+    same = [entry(1, {"n": 0}, {"n": 1}), entry(1, {"m": 0}, {"m": 1})]
+
+    asks: list[Callable[[], Any]] = [
+        lambda: replay({"n": 0, "m": 0}, same),
+        lambda: timeline(same, ""),
+        lambda: statistics(same),
+    ]
+    for ask in asks:
+        with pytest.raises(HistoryGap, match="version 2"):
+            ask()
+    with pytest.raises(HistoryGap, match="version 5"):
+        replay({"n": 0}, [entry(4, {"n": 0}, {"n": 1})], version=4)
 
 
 def test_an_entry_that_does_not_fit_is_a_conflict() -> None:

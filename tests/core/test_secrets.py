@@ -14,12 +14,20 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, JsonValue, RootModel, SecretStr, computed_field
 from typing_extensions import TypeAliasType, TypedDict
 
+from core import Engine, Facts, Issue, Mode, Options, Outcome, amend, any_of
+from core.amendments import Amendment
+from core.audit import MutationRecord, Subject
+from core.batch import execute_batch
 from core.changes import ChangeSet, Identity, apply, diff
 from core.digests import digest, jsonable
+from core.engine import record
 from core.errors import DefinitionError, InvalidValue
 from core.mutation import Intent, Mutation
-from core.secrets import HmacRedactor, redact, require_redactor, secret_paths
+from core.policy import Policy, PolicyDecision, Verdict, allow, policy
+from core.result import ExecutionResult
+from core.secrets import HmacRedactor, redact, redact_given, require_redactor, secret_paths
 from core.survey import NOTHING_DECLARED, Secret, Survey, survey
+from tests.core.builders import AT, Clock, Ids, Quota, context, doing
 
 REDACTOR = HmacRedactor(b"0123456789abcdef0123456789abcdef")
 HUSH = "hush-hush"
@@ -86,8 +94,17 @@ class ChangeToken(Mutation[Key]):
     def intent(self) -> Intent:
         return Intent(operation="change")
 
+    def check(self, state: Key) -> Any:
+        return FOUND.get(self.reason, ())
+
     def apply(self, state: Key) -> Key:
+        if self.reason == "broken":
+            raise KeyError(self.token)
         return state.model_copy(update={"token": self.token})
+
+
+FOUND: dict[str, tuple[Issue, ...]] = {}
+"""What the check of `ChangeToken` finds, by its reason."""
 
 
 class Vault(BaseModel):
@@ -343,3 +360,240 @@ def test_secrets_without_a_redactor_are_refused_by_name() -> None:
         require_redactor(None, survey(Token))
     require_redactor(REDACTOR, survey(Key))
     require_redactor(None, NOTHING_DECLARED)
+
+
+# What a run leaves behind.
+
+NEW = "new-hush-hush"
+
+
+def changed(
+    *policies: Policy,
+    reason: str = "rotated",
+    mode: Mode = Mode.COMMIT,
+    redactor: HmacRedactor | None = REDACTOR,
+    records: Any = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> ExecutionResult[Key]:
+    """Run the engine on a key whose token becomes `NEW`."""
+    engine = Engine(clock=Clock(), new_id=Ids(), redactor=redactor, options=options)
+    return engine.execute(
+        ChangeToken(reason=reason, token=NEW),
+        Key(id="k"),
+        context=context(mode),
+        facts=Facts(AT),
+        policies=policies,
+        subject=Subject(state_id="keys/k", version=3),
+        records=records,
+    )
+
+
+def recorded(result: ExecutionResult[Key]) -> str:
+    """Answer all that outlives a run: its entries, and what is shown to approvers."""
+    history = result.history.model_dump_json() if result.history else ""
+    shown = [*result.issues, result.ruling, result.effect]
+    return result.audit.model_dump_json() + history + "".join(e.model_dump_json() for e in shown)
+
+
+def assert_nothing_leaks(result: ExecutionResult[Key]) -> None:
+    text = recorded(result)
+    assert HUSH not in text
+    assert NEW not in text
+
+
+CLEAR = MutationRecord(
+    type="ChangeToken", schema_version=1, parameters={"token": NEW, "reason": "r"}, digest="d"
+)
+
+
+def test_a_commit_shows_a_secret_as_hashes_and_keeps_it_in_the_state() -> None:
+    result = changed(records=[CLEAR])
+
+    assert result.outcome is Outcome.COMMITTED
+    assert result.state == Key(id="k", token=NEW)
+    assert result.effect.changes.paths == ("/token",)
+    assert REDACTOR(NEW) in recorded(result)
+    assert result.audit.mutations == (record(ChangeToken(reason="rotated", token=NEW), REDACTOR),)
+    assert_nothing_leaks(result)
+
+
+def test_records_in_clear_are_forgotten_where_nothing_can_hide_what_is_secret() -> None:
+    result = changed(redactor=None, records=[CLEAR])
+
+    assert result.outcome is Outcome.FAILED
+    assert isinstance(result.error, DefinitionError)
+    assert result.audit.mutations == ()
+    assert result.audit.error is not None
+    assert "redactor" in result.audit.error
+    assert_nothing_leaks(result)
+
+
+def test_records_in_clear_are_forgotten_where_they_cannot_be_written_again() -> None:
+    class Unwritable(ChangeToken):
+        extra: Any = None
+
+    engine = Engine(clock=Clock(), new_id=Ids(), redactor=REDACTOR)
+    result = engine.execute(
+        Unwritable(reason="r", token=NEW, extra=object()),
+        Key(id="k"),
+        context=context(),
+        facts=Facts(AT),
+        records=[CLEAR],
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert result.audit.mutations == ()
+    assert_nothing_leaks(result)
+
+
+def test_records_without_secrets_are_kept_as_they_were_given() -> None:
+    mine = MutationRecord(type="Mine", schema_version=7, parameters={}, digest="mine")
+    engine = Engine(clock=Clock(), new_id=Ids())
+
+    result = engine.execute(
+        doing(lambda state: state), Quota(), context=context(), facts=Facts(AT), records=[mine]
+    )
+
+    assert result.audit.mutations == (mine,)
+
+
+@pytest.mark.parametrize(
+    ("path", "attempted", "shown"),
+    [
+        ("/token", NEW, REDACTOR(NEW)),
+        ("/replaced/token", NEW, REDACTOR(NEW)),
+        ("/replaced", {"id": "r", "token": NEW}, {"id": "r", "token": REDACTOR(NEW)}),
+        ("", {"id": "k", "token": HUSH}, {"id": "k", "token": REDACTOR(HUSH)}),
+        ("", NEW, REDACTOR(NEW)),
+        ("token", NEW, REDACTOR(NEW)),
+        ("token", {"token": NEW}, REDACTOR({"token": NEW})),
+        ("/id", "k", "k"),
+        ("/id", None, None),
+        ("/token", None, None),
+        ("/token", float("nan"), None),
+    ],
+)
+@pytest.mark.parametrize("mode", Mode)
+def test_what_a_check_found_shows_no_secret(
+    path: str, attempted: Any, shown: Any, mode: Mode
+) -> None:
+    FOUND["found"] = (Issue(code="weak", message="weak", path=path, attempted=attempted),)
+
+    result = changed(reason="found", mode=mode)
+
+    assert result.outcome is Outcome.INVALID
+    assert [i.attempted for i in result.audit.issues] == [shown]
+    assert result.issues == result.audit.issues
+    assert_nothing_leaks(result)
+
+
+def test_what_policies_amend_shows_no_secret_and_is_made_all_the_same() -> None:
+    rule = policy(name="rule")(
+        lambda *_: amend(
+            {"/token": "amended-hush", "/replaced": {"id": "r", "token": NEW}},
+            remove=["/nothing"],
+            override=True,
+        )
+    )
+
+    for each in (rule, any_of(rule, name="gate")):
+        result = changed(each)
+
+        assert result.outcome is Outcome.COMMITTED, result.error
+        assert result.state is not None
+        assert result.state.token == "amended-hush"
+        assert result.history is not None
+        decision = result.history.decisions[0]
+        assert decision == result.audit.decisions[0] == result.ruling.decisions[0]
+        parts = [decision, *decision.parts]
+        for part in parts:
+            values = {a.path: a.value for a in part.amendments}
+            assert values == {
+                "/token": REDACTOR("amended-hush"),
+                "/replaced": {"id": "r", "token": REDACTOR(NEW)},
+                "/nothing": None,
+            }
+        assert "amended-hush" not in recorded(result)
+        assert_nothing_leaks(result)
+
+
+def test_an_amendment_that_no_document_can_hold_ends_the_run_and_is_left_out() -> None:
+    odd = PolicyDecision(
+        verdict=Verdict.ALLOW,
+        amendments=(Amendment(op="set", path="/token", value=float("inf")),),
+    )
+
+    result = changed(policy(name="odd")(lambda *_: odd))
+
+    assert result.outcome is Outcome.FAILED
+    assert [a.value for d in result.audit.decisions for a in d.amendments] == [None]
+
+
+def test_of_what_is_raised_only_the_type_is_told_where_there_are_secrets() -> None:
+    @policy()
+    def quoting(mutation: ChangeToken, state: Key, *_: Any) -> PolicyDecision:
+        raise ValueError(f"{state.token} became {mutation.token}")
+
+    broken, denied = changed(reason="broken"), changed(quoting, any_of(quoting, name="gate"))
+
+    assert broken.outcome is Outcome.FAILED
+    assert isinstance(broken.error, KeyError)
+    assert broken.audit.error == "KeyError"
+    assert_nothing_leaks(broken)
+    assert denied.outcome is Outcome.BLOCKED
+    assert {d.reason for d in denied.ruling.decisions} == {
+        "It raised ValueError",
+        "quoting: It raised ValueError",
+    }
+    assert_nothing_leaks(denied)
+
+
+def test_what_is_raised_is_told_in_full_where_only_others_have_secrets() -> None:
+    engine = Engine(clock=Clock(), new_id=Ids(), redactor=REDACTOR)
+    raising = policy(name="no")(lambda *_: allow(str(1 / 0)))
+
+    def told(*policies: Policy) -> ExecutionResult[Quota]:
+        return engine.execute(
+            doing(lambda state: vars(state)["none"]),
+            Quota(),
+            context=context(),
+            facts=Facts(AT),
+            policies=policies,
+        )
+
+    assert told().audit.error == "KeyError: 'none'"
+    assert told(raising).ruling.denials[0].reason == "It raised ZeroDivisionError: division by zero"
+
+
+def test_that_it_took_too_long_is_told_in_full() -> None:
+    clock = Clock()
+    slow = policy(name="slow")(lambda *_: clock.pass_by(60) and allow())
+    engine = Engine(clock=clock, new_id=Ids(), redactor=REDACTOR)
+
+    result = engine.execute(
+        ChangeToken(reason="late", token=NEW),
+        Key(id="k"),
+        context=context(),
+        facts=Facts(AT),
+        policies=[slow],
+    )
+
+    assert result.outcome is Outcome.TIMED_OUT
+    assert result.audit.error == str(result.error)
+
+
+def test_the_reason_of_a_batch_quotes_no_secret() -> None:
+    done = execute_batch(
+        Engine(clock=Clock(), new_id=Ids(), redactor=REDACTOR),
+        [ChangeToken(reason="broken", token=NEW)],
+        Key(id="k"),
+        context=context(),
+        facts=Facts(AT),
+    )
+
+    assert done.reason == "Step 1 of 1 ended failed: KeyError."
+
+
+def test_what_nothing_can_hide_is_left_out() -> None:
+    assert redact_given(NEW, "/token", [survey(Key)], None) is None
+    assert redact_given(NEW, "/token", [NOTHING_DECLARED], None) == NEW

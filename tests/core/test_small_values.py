@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core import Facts, Issue, Options, Outcome, Severity
+from core import Engine, Facts, Issue, Options, Outcome, Severity
+from core.audit import Subject
 from core.context import Mode, MutationContext
 from core.effects import Effect, EffectPreview, SideEffect
 from core.errors import InvalidValue
@@ -27,6 +28,8 @@ from tests.core.builders import (
     CARL,
     DIRECTORY,
     ChoosePlan,
+    Clock,
+    Ids,
     IncreaseQuota,
     Quota,
     by_security,
@@ -139,8 +142,16 @@ def test_a_preview_shows_a_few_changes_and_says_how_many_there_are() -> None:
 
 def test_a_history_replays_to_the_state_it_led_to() -> None:
     state, entries = Quota(), []
-    for mutation in (IncreaseQuota(amount=1), ChoosePlan(plan="pro"), IncreaseQuota(amount=2)):
-        result = run(mutation, state=state)
+    mutations = (IncreaseQuota(amount=1), ChoosePlan(plan="pro"), IncreaseQuota(amount=2))
+    engine = Engine(clock=Clock(), new_id=Ids())
+    for version, mutation in enumerate(mutations):
+        result = engine.execute(
+            mutation,
+            state,
+            context=MutationContext(actor_id="ana"),
+            facts=Facts(AT),
+            subject=Subject(state_id="quota/acme", version=version),
+        )
         assert result.state is not None
         assert result.history is not None
         state = result.state
