@@ -49,6 +49,7 @@ from activities.registry import all_activities
 from client.connect import connect
 from core import Domain, Domains
 from core.errors import DefinitionError, MutatorError
+from core.secrets import secret_paths
 from store import open_store
 from wire.names import RECONCILER_SCHEDULE, RECONCILER_TYPE, TASK_QUEUE
 from wire.search_attributes import REGISTRY
@@ -114,7 +115,8 @@ def read_domain(reference: str) -> Domain[Any]:
     """Import `package.module:attribute`.
 
     Raises:
-        DefinitionError: There is no such module or attribute, or it is no domain.
+        DefinitionError: There is no such module or attribute, it is no domain, or it has secrets,
+            which only the engine used alone can keep.
     """
     module_name, _, attribute = reference.partition(":")
     try:
@@ -126,6 +128,14 @@ def read_domain(reference: str) -> Domain[Any]:
         ) from error
     if not isinstance(found, Domain):
         raise DefinitionError(f"{reference!r} is a {type(found).__name__}, not a core.Domain.")
+    for model in (found.state, *found.mutations):
+        if paths := secret_paths(model):
+            raise DefinitionError(
+                f"{model.__name__} of the domain {found.name!r} has secret fields "
+                f"({', '.join(paths)}), and a worker does not keep secrets yet: parameters stand "
+                "in clear in Temporal's history and in the store. Hold the secret elsewhere and "
+                "let the field name it."
+            )
     return found
 
 
