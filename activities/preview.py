@@ -9,6 +9,7 @@ from temporalio import activity
 from core.context import Mode
 from core.domain import DEFAULT_EXPIRY
 from core.errors import MutatorError
+from core.governance.alternatives import every
 from core.governance.assessment import unfillable
 from core.governance.lifecycle import submit
 from core.governance.resolution import assessed
@@ -57,7 +58,7 @@ class Previewing:
             assessment=assessment,
             approvers={
                 r.id: tuple(p.id for p in directory.able(r, request.requester_ids))
-                for r in assessment.requirements
+                for r in every(assessment.requirements)
             },
             rejection=rejection,
         )

@@ -27,10 +27,11 @@ def open_to(request: MutationRequest, person: Person) -> tuple[RequirementState,
         return ()
     standing = request.answer_of(person.id)
     given = standing.bindings if standing else {}
+    awaited = {r.requirement_id for reason in request.pending for r in reason.leaves() if r.open}
     return tuple(
         state
         for state in request.requirements
-        if state.status == "open"
+        if state.id in awaited
         and state.requirement.kind in ANSWERABLE
         and person.may_answer(state.requirement)
         and given.get(state.id) != state.binding

@@ -207,7 +207,11 @@ class Requirement(Value):
             words = f"{self.needed} of {self.who.describe()}"
             return f"{self.title}: {words}" if self.title else words
         if self.alternatives and not self.title:
-            return "; or ".join(" and ".join(r.describe() for r in w) for w in self.alternatives)
+            ways = (
+                " and ".join(f"({r.describe()})" if r.alternatives else r.describe() for r in way)
+                for way in self.alternatives
+            )
+            return f"either {'; or '.join(ways)}"
         return self.title or self.kind
 
 

@@ -70,7 +70,9 @@ def of(request: MutationRequest) -> dict[str, AttributeValue]:
         STATE_ID: _id(request.state_id),
         TYPE: "batch" if len(request.mutations) > 1 else _cut(request.mutations[0].type),
         REQUESTER: _id(request.context.actor_id),
-        PENDING_REASONS: _list(reason.kind for reason in request.pending if reason.open),
+        PENDING_REASONS: _list(
+            each.kind for reason in request.pending for each in reason.leaves() if each.open
+        ),
         APPROVERS: _list(request.awaiting),
         TAGS: _list(request.tags),
         EXPIRES_AT: request.expires_at,

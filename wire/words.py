@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from core.governance.request import Category, MutationRequest, Status, Wish
+from core.governance.request import Category, MutationRequest, PendingReason, Status, Wish
 from core.requirements import Strategy
 
 MAX_SUMMARY = 380
@@ -75,12 +75,18 @@ def headline(request: MutationRequest) -> str:
 
 
 def waiting_lines(request: MutationRequest) -> list[str]:
-    """Answer a line for each thing it waits for: what, on whom, until when."""
-    return [
-        f"{reason.text}; who can: {', '.join(reason.who) or 'not yet open'}; "
-        f"until {_time(reason.until)}"
-        for reason in request.pending
+    """Answer a line for each thing it waits for, and each alternative: what, on whom, until."""
+    return [line for reason in request.pending for line in _lines(reason)]
+
+
+def _lines(reason: PendingReason) -> list[str]:
+    if len(reason.alternatives) < 2:  # noqa: PLR2004 - it takes two to be a choice
+        who = ", ".join(reason.who) or "not yet open"
+        return [f"{reason.text}; who can: {who}; until {_time(reason.until)}"]
+    ways = [
+        " and ".join(line for each in way for line in _lines(each)) for way in reason.alternatives
     ]
+    return [f"either {ways[0]}", *(f"or {way}" for way in ways[1:])]
 
 
 def cut_bytes(text: str, limit: int) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from core.effects import EffectPreview
 from core.governance.request import MutationRequest, Status
 from core.history import HistoryEntry
+from core.requirements import Requirement
 from wire import words
 from wire.asks import Preview
 
@@ -88,9 +89,8 @@ def preview_view(preview: Preview) -> Group:
         head = _line("It would execute at once: the policies demand nothing first.", "bold green")
     able = {key: ", ".join(ids) or "nobody" for key, ids in preview.approvers.items()}
     demands = [
-        f"step {state.requirement.step}: {state.requirement.describe()}; "
-        f"who could: {able.get(state.id, 'nobody')}"
-        for state in request.requirements
+        f"step {state.requirement.step}: {_who_could(state.requirement, able)}"
+        for state in request.demanded
     ]
     return Group(
         head,
@@ -99,6 +99,13 @@ def preview_view(preview: Preview) -> Group:
         *_section("Way back", _way_back(request)),
         *_section("Warnings", [w.message for w in request.warnings]),
     )
+
+
+def _who_could(requirement: Requirement, able: Mapping[str, str]) -> str:
+    if not requirement.alternatives:
+        return f"{requirement.describe()}; who could: {able.get(requirement.id, 'nobody')}"
+    ways = (" and ".join(_who_could(r, able) for r in way) for way in requirement.alternatives)
+    return f"either {'; or '.join(ways)}"
 
 
 def requests_table(requests: Iterable[MutationRequest]) -> Table:

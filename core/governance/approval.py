@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..requirements import RequirementKind
 from . import fulfilment
+from .alternatives import members
 from .lifecycle import append, closed
 from .people import Person
 from .request import Answer, Category, MutationRequest, RequirementState
@@ -48,7 +49,8 @@ def grant(
         request: The request as it is.
         sender: Who grants, as the directory knows them.
         at: When the decision counts as taken.
-        requirement_id: Which requirement it is for; `None`: any that is open and names the sender.
+        requirement_id: Which requirement it is for, with all its alternatives where it has any;
+            `None`: any that is open and names the sender.
         reason: Why, where the requirement asks for it.
         binding: What the sender was shown; `None` counts only while there was one binding ever.
         decision_id: The sender's name for the message, kept with the decision.
@@ -240,8 +242,8 @@ def _answerable(
             request_id=request.request_id,
             actor_id=sender.id,
         )
-    open_to = tuple(r for r in mine if r.status != "waiting")
-    if not open_to:
+    opened = [r for r in mine if r.status != "waiting"]
+    if not opened:
         step = min(r.requirement.step for r in mine)
         raise StepNotOpen(
             f"Step {step} of request {request.request_id!r} opens when the steps before it are "
@@ -249,7 +251,7 @@ def _answerable(
             request_id=request.request_id,
             step=step,
         )
-    _raise_if_late(request, open_to, at)
+    open_to = _in_time(request, opened, at)
     _raise_if_outdated(request, binding)
     if not reason.strip() and any(r.requirement.reason_required for r in open_to):
         raise ReasonRequired(
@@ -264,7 +266,9 @@ def _named(
 ) -> Sequence[RequirementState]:
     if requirement_id is None:
         return approvals
-    named = [r for r in approvals if r.id == requirement_id]
+    state = request.requirement(requirement_id)
+    wanted = {r.id for r in members(state.requirement)} if state else set()
+    named = [r for r in approvals if r.id in wanted]
     if not named:
         raise UnknownRequirement(
             f"Request {request.request_id!r} has no approval requirement {requirement_id!r}; "
@@ -275,17 +279,20 @@ def _named(
     return named
 
 
-def _raise_if_late(
-    request: MutationRequest, open_to: Sequence[RequirementState], at: datetime
-) -> None:
-    deadlines = [r.deadline for r in open_to if r.deadline and r.status == "open"]
-    deadline = min([request.expires_at, *deadlines])
+def _in_time(
+    request: MutationRequest, opened: Sequence[RequirementState], at: datetime
+) -> tuple[RequirementState, ...]:
+    """Answer those that are still in time, or refuse: a deadline ends its alternative only."""
+    due = {r.id: r.deadline for r in opened if r.deadline and r.status != "fulfilled"}
+    in_time = tuple(r for r in opened if not (r.of and r.id in due and due[r.id] <= at))
+    deadline = min([request.expires_at, *(due[r.id] for r in in_time or opened if r.id in due)])
     if at >= deadline:
         raise DeadlinePassed(
             f"The deadline of request {request.request_id!r} was {deadline.isoformat()}.",
             request_id=request.request_id,
             deadline=deadline.isoformat(),
         )
+    return in_time
 
 
 def _raise_if_outdated(request: MutationRequest, binding: str | None) -> None:

@@ -16,21 +16,31 @@ from ..mutation import Intent
 from ..policy import Verdict
 from ..requirements import Requirement, RequirementKind, Strategy
 from ..result import ExecutionResult
-from ..validation import Issue
-from .matching import match
+from ..validation import Issue, Severity
+from .alternatives import MAX_WAYS, every, number_of_ways, ways
+from .matching import choose
 from .outcome import rejection_of
 from .people import Directory
 from .request import Rejection
 
 
 class PolicyVerdict(Value):
-    """One policy's verdict as people read it; the whole decision stands in the audit entry."""
+    """One policy's verdict as people read it; the whole decision stands in the audit entry.
+
+    Attributes:
+        severity: How grave a denial is.
+        winners: Of a composition, the parts whose answer this is.
+        blockers: Of a composition, the parts that decide and did not allow it.
+    """
 
     policy: str
     version: int
     verdict: Verdict
     reason: str = ""
     enforced: bool = True
+    severity: Severity = Severity.INFO
+    winners: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
 
 
 class Plan(Value):
@@ -51,8 +61,8 @@ class Assessment(Value):
     """An evaluation in mode simulate: verdicts, requirements, effect, digests, warnings.
 
     Attributes:
-        able: For each requirement how many people could answer it.
-        covered: For each requirement the digest of the part of the effect it answers for.
+        able: For each requirement, those in alternatives too, how many people could answer it.
+        covered: For each of them the digest of the part of the effect it answers for.
         rejection: Why the request cannot go on, where it cannot.
         strategy: The strictest that the domain and the policies name.
         expires_in: The deadline of a request that names none.
@@ -104,7 +114,8 @@ def assess(
         plan: How to ask for what comes next.
     """
     requirements = result.ruling.requirements
-    among = tuple(prefix for r in requirements for prefix in r.covers)
+    answered = every(requirements)
+    among = tuple(prefix for r in answered for prefix in r.covers)
     barred = tuple(requesters)
     reversible = result.intent.reversible
     return Assessment(
@@ -116,8 +127,8 @@ def assess(
         mutations=result.audit.mutations,
         intent=result.intent,
         requirements=requirements,
-        able={r.id: len(directory.able(r, barred)) for r in requirements},
-        covered={r.id: result.effect.digest(r.covers, among=among) for r in requirements},
+        able={r.id: len(directory.able(r, barred)) for r in answered},
+        covered={r.id: result.effect.digest(r.covers, among=among) for r in answered},
         effect_digest=result.effect.digest(),
         effect=EffectPreview.of(result.effect),
         issues=result.issues,
@@ -128,6 +139,9 @@ def assess(
                 verdict=d.verdict,
                 reason=d.reason[:500],
                 enforced=d.enforced,
+                severity=d.severity,
+                winners=d.winners,
+                blockers=d.blockers,
             )
             for d in result.ruling.decisions
         ),
@@ -135,7 +149,7 @@ def assess(
         irreversible=None if reversible else "The mutation says it cannot be taken back.",
         strategy=Strategy.strictest([strategy, result.ruling.strategy]),
         expires_in=expires_in,
-        rejection=rejection_of(result),
+        rejection=rejection_of(result) or _too_many_ways(requirements),
         plan=plan,
     )
 
@@ -149,40 +163,72 @@ def unfillable(
     with one person in one seat only, is found here and not after two weeks.
     """
     barred = tuple(requesters)
-    approvals = [r for r in assessment.requirements if r.kind == RequirementKind.APPROVAL]
-    for requirement in approvals:
-        unknown = [
-            token for token in directory.unknown(requirement.who) if not token.startswith("user:")
+    demands: list[list[list[tuple[str, int]]]] = []
+    for requirement in assessment.requirements:
+        approvals = [
+            [r for r in way if r.kind == RequirementKind.APPROVAL] for way in ways(requirement)
         ]
-        if unknown:
+        unknown = [_unknown(directory, way) for way in approvals]
+        if unknown and all(unknown):
+            names = [*dict.fromkeys(token for tokens in unknown for token in tokens)]
             return Rejection(
                 category="unsatisfiable",
                 code="no_approver",
                 message=(
-                    f"The directory has no {', '.join(unknown)}, which "
+                    f"The directory has no {', '.join(names)}, which "
                     f"{', '.join(requirement.demanded_by) or 'a policy'} names. "
                     "Add it to the directory, then ask again."
                 ),
-                metadata={"requirement": requirement.id, "unknown": list(unknown)},
+                metadata={"requirement": requirement.id, "unknown": [*names]},
             )
+        known = [way for way, lacks in zip(approvals, unknown, strict=True) if not lacks]
+        demands.append([[(r.id, r.needed) for r in way] for way in known])
     people: dict[str, list[str]] = {}
-    for requirement in approvals:
-        for person in directory.able(requirement, barred):
-            people.setdefault(person.id, []).append(requirement.id)
-    filled = match([(r.id, r.needed) for r in approvals], people)
-    for requirement in approvals:
-        if len(filled[requirement.id]) < requirement.needed:
-            return Rejection(
-                category="unsatisfiable",
-                code="no_approver",
-                message=(
-                    f"Nobody can fill every seat of: {requirement.describe()}. Without the "
-                    "requester, and with one seat a person, "
-                    f"{len(filled[requirement.id])} of {requirement.needed} can be found."
-                ),
-                metadata={"requirement": requirement.id},
-            )
+    for requirement in every(assessment.requirements):
+        if requirement.kind == RequirementKind.APPROVAL:
+            for person in directory.able(requirement, barred):
+                people.setdefault(person.id, []).append(requirement.id)
+    filled = {key: len(who) for key, who in choose(demands, people).items()}
+    for requirement, filling in zip(assessment.requirements, demands, strict=True):
+        if not filling or any(all(filled.get(k, -1) >= n for k, n in way) for way in filling):
+            continue
+        found = (
+            "no alternative can be filled"
+            if requirement.alternatives
+            else f"{filled[requirement.id]} of {requirement.needed} can be found"
+        )
+        return Rejection(
+            category="unsatisfiable",
+            code="no_approver",
+            message=(
+                f"Nobody can fill every seat of: {requirement.describe()}. Without the "
+                f"requester, and with one seat a person, {found}."
+            ),
+            metadata={"requirement": requirement.id},
+        )
     return None
+
+
+def _unknown(directory: Directory, way: Iterable[Requirement]) -> tuple[str, ...]:
+    """Answer the roles and groups of a way that the directory does not have."""
+    return tuple(
+        token for r in way for token in directory.unknown(r.who) if not token.startswith("user:")
+    )
+
+
+def _too_many_ways(requirements: tuple[Requirement, ...]) -> Rejection | None:
+    number = number_of_ways(requirements)
+    if number <= MAX_WAYS:
+        return None
+    return Rejection(
+        category="validation",
+        code="too_large",
+        message=(
+            f"What the policies demand can be met in {number} ways; at most {MAX_WAYS} are "
+            "followed. Let the domain's policies name fewer alternatives."
+        ),
+        metadata={"limit": MAX_WAYS, "actual": number},
+    )
 
 
 def _inverse(result: ExecutionResult[Any]) -> EffectPreview:

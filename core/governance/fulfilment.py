@@ -2,16 +2,20 @@
 
 `settle` is the one function that draws the conclusions of any change: it fills seats, opens steps,
 counts refusals, and moves the request between Pending and Approved.
+
+Of a requirement with alternatives (`ANY`) one has to be met whole. A refusal or a deadline in one
+of them ends that one only; what is *lost* is what has none left, and that ends the request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from ..requirements import RequirementKind
+from ..requirements import ANY, Requirement, RequirementKind
+from .alternatives import Way, members, reached, ways, ways_left
 from .lifecycle import append, intend, move
-from .matching import match
+from .matching import choose, match
 from .people import SYSTEM
 from .request import (
     Category,
@@ -34,10 +38,9 @@ def settle(request: MutationRequest, at: datetime) -> MutationRequest:
     if request.status.is_terminal or request.closing is not None or request.snapshot is None:
         return request
     request = _count(request, at)
-    refused = next((r for r in request.requirements if _is_refused(r)), None)
-    if refused is not None:
+    if (refused := _lost(request)) is not None:
         return intend(_shown(request), _rejected(request, refused))
-    met = all(r.status == "fulfilled" for r in request.requirements)
+    met = all(r.status == "fulfilled" for r in request.demanded)
     if met and request.status is not Status.APPROVED:
         request = move(
             request, Status.APPROVED, actor_id=SYSTEM, at=at, reason=_why_approved(request)
@@ -50,53 +53,44 @@ def settle(request: MutationRequest, at: datetime) -> MutationRequest:
 
 
 def next_deadline(request: MutationRequest) -> datetime:
-    """Answer the next absolute time at which the request expires if nothing happens."""
-    open_until = [r.deadline for r in request.requirements if r.deadline and r.status == "open"]
-    return min([request.expires_at, *open_until])
+    """Answer the next absolute time at which something expires if nothing happens."""
+    return min([request.expires_at, *(r.deadline for r in _awaited(request) if r.deadline)])
 
 
 def expire(request: MutationRequest, at: datetime) -> MutationRequest:
-    """Intend the expiry of a request whose deadline, or an open requirement's, is reached.
+    """Do what follows from a deadline that is reached; at the deadline is late.
 
-    At the deadline is late. Before it nothing changes.
+    The expiry of the request is intended where it is its own deadline, or an open requirement's;
+    one within an alternative ends that alternative, and the request where none is left.
     """
     if request.status.is_terminal or request.closing is not None or at < next_deadline(request):
         return request
-    late = next(
-        (r for r in request.requirements if r.status == "open" and r.deadline and r.deadline <= at),
-        None,
-    )
-    if late is None:
+    late = [r for r in _awaited(request) if r.deadline and r.deadline <= at]
+    marked = _expired(request, late)
+    if (over := _lost(marked)) is not None:
+        return intend(request, _overdue(over, late))
+    if at >= request.expires_at:
         reason = f"The request's deadline was {request.expires_at.isoformat()}."
         return intend(request, Closing(status=Status.EXPIRED, actor_id=SYSTEM, reason=reason))
-    approval = late.requirement.kind == RequirementKind.APPROVAL
-    reason = f"{late.requirement.describe()}: the deadline was {_iso(late.deadline)}."
-    cause = Cause(
-        category=Category.APPROVAL if approval else Category.REQUIREMENT,
-        code="Expired",
-        actor_id=SYSTEM,
-        reason=reason,
-        metadata={"requirement": late.id},
-    )
-    return intend(
-        request, Closing(status=Status.EXPIRED, actor_id=SYSTEM, reason=reason, cause=cause)
-    )
+    for each in late:
+        marked = append(
+            marked,
+            _category(each.requirement),
+            "Expired",
+            actor_id=SYSTEM,
+            at=at,
+            reason=f"{_was_due(each.requirement, each.deadline)} Another alternative is left.",
+            requirement=each.id,
+        )
+    return settle(marked, at)
 
 
 def pending_of(request: MutationRequest) -> tuple[PendingReason, ...]:
     """Answer everything unmet, what comes first, first."""
+    states, ended = _states(request), _ended(request)
     return tuple(
-        PendingReason(
-            kind=r.requirement.kind,
-            requirement_id=r.id,
-            text=_text(r),
-            who=r.requirement.who.tokens if r.status == "open" else (),
-            needed=r.requirement.needed,
-            have=len(r.granted_by),
-            until=r.deadline or request.expires_at,
-            open=r.status == "open",
-        )
-        for r in sorted(request.requirements, key=lambda r: (r.requirement.step, r.id))
+        _reason(request, r.requirement, states, ended)
+        for r in sorted(request.demanded, key=lambda r: (r.requirement.step, r.id))
         if r.status != "fulfilled"
     )
 
@@ -106,32 +100,100 @@ def is_one_grant_away(request: MutationRequest) -> bool:
     return (
         request.status is Status.PENDING
         and request.closing is None
-        and sum(reason.needed - reason.have for reason in request.pending) == 1
+        and sum(reason.missing for reason in request.pending) == 1
     )
+
+
+def _awaited(request: MutationRequest) -> list[RequirementState]:
+    """Answer what is open and lacks an answer, by which something unmet could still be met."""
+    states, ended = _states(request), _ended(request)
+    unmet = [r.requirement for r in request.demanded if r.status != "fulfilled"]
+    keys = dict.fromkeys(r.id for each in unmet for way in ways_left(each, ended) for r in way)
+    return [
+        r for key in keys if (r := states.get(key)) and r.status == "open" and _have(r) < _needed(r)
+    ]
 
 
 def _count(request: MutationRequest, at: datetime) -> MutationRequest:
-    """Fill seats and open steps, step by step."""
+    """Fill seats and open steps, step by step; of alternatives one is taken, and only it counts."""
     grants = {a.actor_id: tuple(a.bindings) for a in request.answers if a.verdict == "grant"}
+    request = _refused(request)
+    states, ended = _states(request), _ended(request)
     # Within a step what is fulfilled comes first: a further grant never unfulfils it.
     ordered = sorted(
-        request.requirements, key=lambda r: (r.requirement.step, r.status != "fulfilled", r.id)
+        request.demanded, key=lambda r: (r.requirement.step, r.status != "fulfilled", r.id)
     )
-    filled = match(
-        [(r.id, _seats(r)) for r in ordered],
+    demanded = [r.requirement for r in ordered]
+    left = [_left(r, states, ended) for r in demanded]
+    filled = choose(
+        [[_seats(way, states) for way in each] for each in left],
         grants,
-        seated={r.id: r.granted_by for r in ordered},
+        seated={r.id: r.granted_by for r in request.requirements},
     )
-    reached = True
-    states: dict[str, RequirementState] = {}
-    for step in sorted({r.requirement.step for r in ordered}):
-        of_step = [r for r in ordered if r.requirement.step == step]
-        for each in of_step:
-            request, states[each.id] = _advance(request, each, filled[each.id], at, reached=reached)
-        reached = reached and all(states[r.id].status == "fulfilled" for r in of_step)
+    full = _full(filled, states)
+    opened = set(reached(demanded, full))
+    if len(states) > len(demanded):
+        for requirement, each in zip(demanded, left, strict=True):
+            if requirement.alternatives and requirement.id in opened:
+                opened |= _tried(requirement, each, states, grants)
+        unmet = [w for r, e in zip(demanded, left, strict=True) if not r.is_met(full) for w in e]
+        filled = _beside(filled, unmet, states, grants) | filled
+    for key in dict.fromkeys(r.id for each in demanded for r in _inner_first(each)):
+        if key in states:
+            request, states[key] = _advance(
+                request, states[key], filled.get(key, ()), at, full=full, reached=key in opened
+            )
     return request.model_copy(
         update={"requirements": tuple(states[r.id] for r in request.requirements)}
     )
+
+
+def _refused(request: MutationRequest) -> MutationRequest:
+    """Write down who refuses what; it says which ways are left."""
+    refusals = [a for a in request.answers if a.verdict == "refuse"]
+    told = tuple(
+        r.model_copy(update={"refused_by": refused_by}) if refused_by != r.refused_by else r
+        for r in request.requirements
+        for refused_by in [tuple(sorted(a.actor_id for a in refusals if r.id in a.bindings))]
+    )
+    return request.model_copy(update={"requirements": told})
+
+
+def _left(
+    requirement: Requirement, states: Mapping[str, RequirementState], ended: Collection[str]
+) -> Sequence[Way]:
+    """Answer the ways it can be met in; what is met already goes on as it is."""
+    if requirement.kind != ANY:
+        return [(requirement,)]
+    known = [way for way in ways_left(requirement, ended) if all(r.id in states for r in way)]
+    return sorted(known, key=lambda way: any(states[r.id].status != "fulfilled" for r in way))
+
+
+def _tried(
+    requirement: Requirement,
+    left: Sequence[Way],
+    states: Mapping[str, RequirementState],
+    grants: Mapping[str, Sequence[str]],
+) -> set[str]:
+    """Answer what is open in alternatives: each goes on by itself, whatever else people sit in."""
+    alone = [_full(match(_seats(way, states), grants), states) for way in left]
+    return {key for full in alone for way in requirement.alternatives for key in reached(way, full)}
+
+
+def _beside(
+    filled: Mapping[str, Sequence[str]],
+    left: Sequence[Way],
+    states: Mapping[str, RequirementState],
+    grants: Mapping[str, Sequence[str]],
+) -> dict[str, tuple[str, ...]]:
+    """Answer who would sit in alternatives that are not met, beside those who sit already."""
+    taken = [(key, _places(states[key])) for key in sorted(filled)]
+    best: dict[str, tuple[str, ...]] = {}
+    for way in left:
+        seats = dict([*taken, *_seats(way, states)])
+        for key, who in match([*seats.items()], grants).items():
+            best[key] = max(best.get(key, ()), who, key=len)
+    return best
 
 
 def _advance(
@@ -140,21 +202,16 @@ def _advance(
     granted_by: tuple[str, ...],
     at: datetime,
     *,
+    full: Collection[str],
     reached: bool,
 ) -> tuple[MutationRequest, RequirementState]:
-    approval = state.requirement.kind == RequirementKind.APPROVAL
-    category = Category.APPROVAL if approval else Category.REQUIREMENT
-    update: dict[str, object] = {
-        "granted_by": granted_by,
-        "refused_by": tuple(
-            sorted(
-                a.actor_id
-                for a in request.answers
-                if a.verdict == "refuse" and state.id in a.bindings
-            )
-        ),
-    }
-    met = approval and len(granted_by) >= state.requirement.needed
+    requirement = state.requirement
+    approval = requirement.kind == RequirementKind.APPROVAL
+    counted = approval or requirement.kind == ANY
+    met = counted and requirement.is_met(full)
+    category = _category(requirement)
+    given = f"{len(granted_by)} of {requirement.needed}"
+    update: dict[str, object] = {"granted_by": granted_by}
     if state.status == "waiting" and reached:
         request = append(
             request,
@@ -162,9 +219,9 @@ def _advance(
             "Requested" if approval else "Opened",
             actor_id=SYSTEM,
             at=at,
-            reason=state.requirement.describe(),
+            reason=requirement.describe(),
             requirement=state.id,
-            demanded_by=list(state.requirement.demanded_by),
+            demanded_by=list(requirement.demanded_by),
         )
         update |= _opened(state, request.decisions[-1].at)
     status = update.get("status", state.status)
@@ -175,18 +232,18 @@ def _advance(
             "QuorumSatisfied" if approval else "Fulfilled",
             actor_id=SYSTEM,
             at=at,
-            reason=f"{len(granted_by)} of {state.requirement.needed}: {', '.join(granted_by)}",
+            reason=f"{given}: {', '.join(granted_by)}" if approval else _met_by(requirement, full),
             requirement=state.id,
         )
         update["status"] = "fulfilled"
-    elif status == "fulfilled" and approval and not met:
+    elif status == "fulfilled" and counted and not met:
         request = append(
             request,
             Category.REQUIREMENT,
             "Reopened",
             actor_id=SYSTEM,
             at=at,
-            reason=f"{len(granted_by)} of {state.requirement.needed} remain",
+            reason=f"{given} remain" if approval else "No alternative is met any more.",
             requirement=state.id,
         )
         update |= _opened(state, request.decisions[-1].at)
@@ -203,8 +260,47 @@ def _opened(state: RequirementState, at: datetime) -> dict[str, object]:
     }
 
 
-def _seats(state: RequirementState) -> int:
-    return state.requirement.needed if state.requirement.kind == RequirementKind.APPROVAL else 0
+def _states(request: MutationRequest) -> dict[str, RequirementState]:
+    return {r.id: r for r in request.requirements}
+
+
+def _category(requirement: Requirement) -> Category:
+    approval = requirement.kind == RequirementKind.APPROVAL
+    return Category.APPROVAL if approval else Category.REQUIREMENT
+
+
+def _inner_first(requirement: Requirement) -> Iterator[Requirement]:
+    """Answer a requirement after everything in its alternatives, which decides about it."""
+    for way in requirement.alternatives:
+        for each in way:
+            yield from _inner_first(each)
+    yield requirement
+
+
+def _needed(state: RequirementState) -> int:
+    return state.requirement.needed
+
+
+def _have(state: RequirementState) -> int:
+    return _needed(state) if state.status == "fulfilled" else len(state.granted_by)
+
+
+def _places(state: RequirementState) -> int:
+    """Answer how many must sit; what is not answered by people is a seat until it is met."""
+    if state.requirement.kind == RequirementKind.APPROVAL:
+        return state.requirement.needed
+    return 0 if state.status == "fulfilled" else 1
+
+
+def _seats(way: Way, states: Mapping[str, RequirementState]) -> list[tuple[str, int]]:
+    return [(r.id, _places(states[r.id])) for r in way]
+
+
+def _full(
+    filled: Mapping[str, Collection[str]], states: Mapping[str, RequirementState]
+) -> frozenset[str]:
+    """Answer which of the requirements have all their seats filled."""
+    return frozenset(key for key, who in filled.items() if len(who) >= _places(states[key]))
 
 
 def _is_refused(state: RequirementState) -> bool:
@@ -216,12 +312,68 @@ def _is_refused(state: RequirementState) -> bool:
     return len(state.refused_by) >= limit
 
 
-def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
-    last = next(
-        a for a in reversed(request.answers) if a.verdict == "refuse" and refused.id in a.bindings
+def _ended(request: MutationRequest) -> frozenset[str]:
+    """Answer the ids of what was refused or has expired."""
+    return frozenset(r.id for r in request.requirements if r.status == "expired" or _is_refused(r))
+
+
+def _lost(request: MutationRequest) -> RequirementState | None:
+    """Answer the first requirement that had a way to be met and has none left."""
+    if not (ended := _ended(request)):
+        return None
+    return next(
+        (
+            r
+            for r in request.demanded
+            if ways(r.requirement) and not ways_left(r.requirement, ended)
+        ),
+        None,
     )
-    who = ", ".join(refused.refused_by)
-    message = f"Refused by {who}" + (f": {last.reason}" if last.reason else ".")
+
+
+def _expired(request: MutationRequest, late: Sequence[RequirementState]) -> MutationRequest:
+    gone = {r.id for r in late}
+    return request.model_copy(
+        update={
+            "requirements": tuple(
+                r.model_copy(update={"status": "expired"}) if r.id in gone else r
+                for r in request.requirements
+            )
+        }
+    )
+
+
+def _overdue(over: RequirementState, late: Sequence[RequirementState]) -> Closing:
+    """Answer the expiry of a request by the last deadline that something lost had left."""
+    inside = {r.id for r in members(over.requirement)}
+    deadline = max((r.deadline for r in late if r.id in inside and r.deadline), default=None)
+    reason = _was_due(over.requirement, deadline)
+    cause = Cause(
+        category=_category(over.requirement),
+        code="Expired",
+        actor_id=SYSTEM,
+        reason=reason,
+        metadata={"requirement": over.id},
+    )
+    return Closing(status=Status.EXPIRED, actor_id=SYSTEM, reason=reason, cause=cause)
+
+
+def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
+    inside = {r.id for r in members(refused.requirement)}
+    last = next(
+        a
+        for a in reversed(request.answers)
+        if a.verdict == "refuse" and not inside.isdisjoint(a.bindings)
+    )
+    refusing = {
+        actor
+        for r in request.requirements
+        if r.id in inside and _is_refused(r)
+        for actor in r.refused_by
+    }
+    message = f"Refused by {', '.join(sorted(refusing))}" + (
+        f": {last.reason}" if last.reason else "."
+    )
     given = next(
         (d.metadata.get("given") for d in request.decisions if d.number == last.decision), None
     )
@@ -238,6 +390,67 @@ def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
     )
 
 
+def _reason(
+    request: MutationRequest,
+    requirement: Requirement,
+    states: Mapping[str, RequirementState],
+    ended: Collection[str],
+) -> PendingReason:
+    state = states[requirement.id]
+    told = PendingReason(
+        kind=requirement.kind,
+        requirement_id=requirement.id,
+        text=_text(state),
+        who=requirement.who.tokens if state.status == "open" else (),
+        needed=_needed(state),
+        have=_have(state),
+        until=state.deadline or request.expires_at,
+        open=state.status == "open",
+    )
+    alternatives = tuple(
+        tuple(r for r in lacking if r.missing)
+        for way in requirement.alternatives
+        if way and all(r.id in states and ways_left(r, ended) for r in way)
+        if (lacking := [_reason(request, r, states, ended) for r in way])
+    )
+    if not alternatives or state.status == "fulfilled":
+        return told
+    nearest = min(alternatives, key=lambda way: sum(r.missing for r in way))
+    return told.model_copy(
+        update={
+            "text": _either(requirement, alternatives),
+            "who": tuple(
+                dict.fromkeys(token for way in alternatives for r in way for token in r.who)
+            ),
+            "needed": sum(r.needed for r in nearest),
+            "have": sum(r.have for r in nearest),
+            "until": max(
+                min((r.until for r in way if r.until), default=request.expires_at)
+                for way in alternatives
+            ),
+            "alternatives": alternatives,
+        }
+    )
+
+
+def _either(requirement: Requirement, alternatives: Sequence[Sequence[PendingReason]]) -> str:
+    title = f"{requirement.title}: " if requirement.title else ""
+    said = "; or ".join(
+        " and ".join(f"({r.text})" if r.alternatives else r.text for r in way)
+        for way in alternatives
+    )
+    return f"{title}either {said}" if len(alternatives) > 1 else f"{title}{said}"
+
+
+def _met_by(requirement: Requirement, full: Collection[str]) -> str:
+    met = (way for way in ways(requirement) if all(r.id in full for r in way))
+    return " and ".join(r.describe() for r in next(met, ()))
+
+
+def _was_due(requirement: Requirement, deadline: datetime | None) -> str:
+    return f"{requirement.describe()}: the deadline was {_iso(deadline)}."
+
+
 def _shown(request: MutationRequest) -> MutationRequest:
     pending = () if request.status is Status.APPROVED else pending_of(request)
     return (
@@ -252,8 +465,9 @@ def _why_approved(request: MutationRequest) -> str:
 
 
 def _why_pending(request: MutationRequest) -> str:
-    unmet: Sequence[RequirementState] = [r for r in request.requirements if r.status != "fulfilled"]
-    return "; ".join(_text(r) for r in unmet)
+    states, ended = _states(request), _ended(request)
+    unmet = [r.requirement for r in request.demanded if r.status != "fulfilled"]
+    return "; ".join(_reason(request, r, states, ended).text for r in unmet)
 
 
 def _text(state: RequirementState) -> str:
@@ -264,7 +478,7 @@ def _text(state: RequirementState) -> str:
         have = f", {len(state.granted_by)} given" if state.granted_by else ""
         later = f" (step {requirement.step}, not open yet)" if state.status == "waiting" else ""
         return f"{words}{have}{later}"
-    known = {kind.value for kind in RequirementKind}
+    known = {ANY, *RequirementKind}
     if requirement.kind not in known:
         return f"unknown requirement {requirement.kind!r}: nothing here can meet it"
     return requirement.describe()

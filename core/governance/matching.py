@@ -2,6 +2,7 @@
 
 Seats are filled in order by augmenting paths. A filled seat is never emptied by a later one, so
 an earlier requirement has the right of way, and one more grant never undoes what others filled.
+Where what is demanded can be met in several ways, one way is taken, and people sit in that only.
 """
 
 from __future__ import annotations
@@ -31,6 +32,40 @@ def match(
             if not hall.seat(key):
                 break
     return {key: tuple(sorted(who)) for key, who in hall.filled.items()}
+
+
+def choose(
+    demands: Sequence[Sequence[Sequence[tuple[str, int]]]],
+    people: Mapping[str, Sequence[str]],
+    *,
+    seated: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Take a way to meet each demand, so that each is met that can be beside those before it.
+
+    A demand with one way seats whom it can; one with several that cannot be met seats nobody.
+
+    Args:
+        demands: For each, in order of precedence, its ways, each as the seats of `match`. Of the
+            ways that do, the first is taken.
+        people: As in `match`.
+        seated: As in `match`.
+
+    Returns:
+        As `match`, for the requirements of the ways that are taken.
+    """
+    plans: list[dict[str, int]] = [{}]
+    for ways in demands:
+        longer = [(plan | dict(way), way) for plan in plans for way in ways]
+        if len(longer) == 1 == len(ways):
+            plans = [longer[0][0]]
+            continue
+        met = [plan for plan, way in longer if _is_filled(way, match([*plan.items()], people))]
+        plans = met or ([plan for plan, _ in longer] if len(ways) == 1 else plans)
+    return match([*plans[0].items()], people, seated=seated)
+
+
+def _is_filled(way: Sequence[tuple[str, int]], filled: Mapping[str, Collection[str]]) -> bool:
+    return all(len(filled[key]) >= count for key, count in way)
 
 
 class _Hall:

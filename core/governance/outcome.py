@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from ..audit import AuditEntry
-from ..errors import NotAuthorised, WrongType
+from ..errors import InvalidAmendment, NotAuthorised, PolicyConflict, WrongType
 from ..history import HistoryEntry
 from ..model import Value
 from ..result import ExecutionResult, Outcome
@@ -88,7 +88,10 @@ def rejection_of(result: ExecutionResult[Any]) -> Rejection | None:
                 category="policy",
                 code="policy_failed" if failed else "denied",
                 message="; ".join(f"{d.policy}: {d.reason}" for d in denials)[:2000],
-                metadata={"policies": [d.policy for d in denials]},
+                metadata={
+                    "policies": [d.policy for d in denials],
+                    "severity": result.ruling.severity.value,
+                },
             )
         case Outcome.INVALID:
             return Rejection(
@@ -99,6 +102,14 @@ def rejection_of(result: ExecutionResult[Any]) -> Rejection | None:
             )
         case Outcome.TIMED_OUT:
             return Rejection(category="engine", code="timeout", message=str(result.error))
+        case Outcome.FAILED if isinstance(result.error, PolicyConflict | InvalidAmendment):
+            conflict = isinstance(result.error, PolicyConflict)
+            return Rejection(
+                category="policy",
+                code="policy_conflict" if conflict else "policy_failed",
+                message=result.error.message[:2000],
+                metadata=result.error.details,
+            )
         case Outcome.FAILED | Outcome.CANCELED:
             wrong = isinstance(result.error, WrongType)
             return Rejection(

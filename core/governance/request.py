@@ -5,6 +5,7 @@ A transition answers a new one; see `lifecycle`. The names of the fields are the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -178,7 +179,7 @@ class Snapshot(Value):
     policy_set_digest: str
 
 
-RequirementStatus = Literal["waiting", "open", "fulfilled"]
+RequirementStatus = Literal["waiting", "open", "fulfilled", "expired"]
 
 
 class RequirementState(Value):
@@ -188,9 +189,10 @@ class RequirementState(Value):
         covered: Digest of the part of the effect it answers for.
         binding: The grant binding a counted grant holds on to.
         able: How many people could answer it when it was assessed, the requester left out.
-        status: `waiting` until its step opens.
+        of: The requirements in whose alternatives it stands; none where itself is demanded.
+        status: `waiting` until its step opens; `expired` where that ended its alternative only.
         deadline: When it expires; it runs from when it opened.
-        granted_by: Who fills its seats now.
+        granted_by: Who fills its seats now; in an alternative that is not met, who would.
         refused_by: Who refuses it now.
     """
 
@@ -199,6 +201,7 @@ class RequirementState(Value):
     covered: str
     binding: str
     able: int = 0
+    of: tuple[str, ...] = ()
     status: RequirementStatus = "waiting"
     opened_at: datetime | None = None
     deadline: datetime | None = None
@@ -224,7 +227,14 @@ class Answer(Value):
 
 
 class PendingReason(Value):
-    """One thing the request waits for, on whom, and until when."""
+    """One thing the request waits for, on whom, and until when.
+
+    Attributes:
+        who: Who can answer it now, as requirements name them.
+        needed: How many answers it takes; with alternatives, that which lacks least does.
+        have: How many of them have been given.
+        alternatives: Sets of which one suffices, each with what it still lacks.
+    """
 
     kind: str
     requirement_id: str
@@ -234,6 +244,20 @@ class PendingReason(Value):
     have: int = 0
     until: datetime | None = None
     open: bool = True
+    alternatives: tuple[tuple[PendingReason, ...], ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """Answer how many answers are missing at least."""
+        return self.needed - self.have
+
+    def leaves(self) -> Iterator[PendingReason]:
+        """Answer what people or systems answer: itself, or all that its alternatives lack."""
+        if not self.alternatives:
+            yield self
+        for way in self.alternatives:
+            for each in way:
+                yield from each.leaves()
 
 
 class RefusedMessage(Value):
@@ -320,6 +344,11 @@ class MutationRequest(Value):
     def round(self) -> int:
         """Answer the round of assessment; 0 before the first."""
         return self.snapshot.round if self.snapshot else 0
+
+    @property
+    def demanded(self) -> tuple[RequirementState, ...]:
+        """Answer the requirements that all have to be met; the others stand in alternatives."""
+        return tuple(r for r in self.requirements if not r.of)
 
     @property
     def fulfilled(self) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from ..errors import InvalidTransition, NotAuthorised, NothingToRefresh
 from ..model import Value
-from ..requirements import RequirementKind, Strategy
+from ..requirements import ANY, RequirementKind, Strategy
+from .alternatives import every, outer_of
 from .approval import without
 from .assessment import Assessment
 from .binding import binding_of, grant_binding_of
@@ -155,9 +156,7 @@ def eligibility(request: MutationRequest, directory: Directory, at: datetime) ->
     if request.closing is not None:
         reasons.append(f"it is about to be {request.closing.status.value}")
     reasons += [
-        f"unmet: {r.requirement.describe()}"
-        for r in request.requirements
-        if r.status != "fulfilled"
+        f"unmet: {r.requirement.describe()}" for r in request.demanded if r.status != "fulfilled"
     ]
     if at >= request.expires_at:
         reasons.append(f"its deadline was {request.expires_at.isoformat()}")
@@ -378,18 +377,26 @@ def _comparison(request: MutationRequest, assessment: Assessment) -> _Comparison
 
 
 def _bindings(request: MutationRequest, assessment: Assessment) -> dict[str, str]:
+    """Answer the grant bindings; nobody grants a choice, only what stands in its alternatives."""
     strategy = Strategy.strictest([request.strategy, assessment.strategy])
     return {
-        r.id: grant_binding_of(
+        r.id: r.id
+        if r.kind == ANY
+        else grant_binding_of(
             assessment.mutations,
             r.id,
             strategy,
-            covered=assessment.covered[r.id],
+            covered=_covered(assessment, r.id),
             effect=assessment.effect_digest,
             version=assessment.version,
         )
-        for r in assessment.requirements
+        for r in every(assessment.requirements)
     }
+
+
+def _covered(assessment: Assessment, requirement_id: str) -> str:
+    """Answer what it answers for; the whole effect where an older assessment does not say."""
+    return assessment.covered.get(requirement_id, assessment.effect_digest)
 
 
 def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -> MutationRequest:
@@ -397,19 +404,22 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
     bindings = _bindings(request, assessment)
     renewed = round_ > request.round
     states: list[RequirementState] = []
-    for requirement in assessment.requirements:
+    of = outer_of(assessment.requirements)
+    for requirement in every(assessment.requirements):
         state = RequirementState(
             id=requirement.id,
             requirement=requirement,
-            covered=assessment.covered[requirement.id],
+            covered=_covered(assessment, requirement.id),
             binding=bindings[requirement.id],
             able=assessment.able.get(requirement.id, 0),
+            of=of[requirement.id],
         )
         old = request.requirement(requirement.id)
         if (
             old is not None
             and old.binding == state.binding
-            and not (renewed and old.status == "open")
+            and not (renewed and old.status in {"open", "expired"})
+            and not (old.status == "expired" and old.of != state.of)
         ):
             state = state.model_copy(
                 update={

@@ -15,6 +15,7 @@ from core.digests import digest
 from core.effects import Effect, EffectPreview, SideEffect
 from core.facts import Facts
 from core.governance import approval, resolution
+from core.governance.alternatives import every
 from core.governance.assessment import Assessment
 from core.governance.lifecycle import submit
 from core.governance.people import Directory, Person
@@ -118,8 +119,8 @@ def assessment(
         mutations=(record(**parameters),),
         intent=Intent(operation="increase"),
         requirements=requirements,
-        able={r.id: len(directory.able(r, ["ana"])) for r in requirements},
-        covered={r.id: does.digest(r.covers) for r in requirements},
+        able={r.id: len(directory.able(r, ["ana"])) for r in every(requirements)},
+        covered={r.id: does.digest(r.covers) for r in every(requirements)},
         effect_digest=does.digest(),
         effect=EffectPreview.of(does),
         strategy=strategy,

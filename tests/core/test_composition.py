@@ -594,7 +594,8 @@ def test_two_demands_become_one_alternative_and_either_suffices() -> None:
 def test_an_alternative_says_what_it_is() -> None:
     (alternative,) = either_of("asks security", "asks two").ruling.requirements
 
-    words = set(alternative.describe().split("; or "))
+    assert alternative.describe().startswith("either ")
+    words = set(alternative.describe().removeprefix("either ").split("; or "))
     assert "1 of role:security" in words
     assert words - {"1 of role:security"} <= {
         "1 of user:dora and 1 of group:ops",

@@ -158,7 +158,7 @@ def test_a_policy_that_fails_is_a_denial_and_never_skipped(deed: str) -> None:
     no = rejection_of(result)
     assert no is not None
     assert (no.category, no.code) == ("policy", "policy_failed")
-    assert no.metadata == {"policies": ["broken"]}
+    assert no.metadata == {"policies": ["broken"], "severity": "error"}
     assert result.ruling.denials[0].failed
     assert result.ruling.denials[0].severity is Severity.ERROR
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +15,9 @@ from core.governance.lifecycle import close, status_of
 from core.governance.people import Directory
 from core.governance.request import MutationRequest
 from core.governance.resolution import ResolutionOutcome
-from core.requirements import Requirement, Strategy
+from core.requirements import Requirement, Strategy, either
 from tests.core.builders import AT, assessment, created, effect, later, person
-from tests.core.naive import Naive, Seen
+from tests.core.naive import Naive, Seen, everything
 
 MAY = {
     "ana": ("red", "green"),
@@ -28,6 +29,9 @@ MAY = {
 }
 PEOPLE = {name: person(name, roles=" ".join(roles)) for name, roles in MAY.items()}
 EVERYBODY = Directory.of(PEOPLE.values())
+
+MANY = 12
+"""How many requirements a request has at most, so that the naive model comes to an end."""
 
 DEADLINE = 14 * 24
 """Hours after which a request has expired."""
@@ -67,6 +71,7 @@ class History:
 
     def wait(self, hours: int) -> None:
         self.hours += hours
+        self.model.hour = self.hours
 
     def grant(self, name: str) -> None:
         counts = self.hours < DEADLINE and self.model.grant(name)
@@ -98,8 +103,7 @@ class History:
         self._told(lambda: outcome.cancel(self.request, PEOPLE[name]), counts=counts)
 
     def expire(self) -> None:
-        if self.hours >= DEADLINE:
-            self.model.intend("Expired")
+        self.model.expire(whole=self.hours >= DEADLINE)
         self.request = fulfilment.expire(self.request, later(hours=self.hours))
 
     def resolve(self, drift: int, a: int, b: int, demanded: list[Requirement] | None) -> None:
@@ -144,26 +148,45 @@ class History:
         times = [d.at for d in request.decisions]
         assert times == sorted(times)
 
-        seated = [name for r in request.requirements for name in r.granted_by]
+        counting = [r for r in request.requirements if not r.of or r.status == "fulfilled"]
+        seated = [name for r in counting for name in r.granted_by]
         assert "ana" not in seated
         assert len(seated) == len(set(seated))
+        for r in request.demanded:
+            assert (r.status == "fulfilled") is (
+                r.requirement.is_met(request.fulfilled) and r.status != "waiting"
+            )
+        for reason in request.pending:
+            assert all(each.missing > 0 for each in (reason, *reason.leaves()) if each.open)
 
         assert fulfilment.settle(request, later(hours=self.hours)) == request
         assert self.ended in {"", request.model_dump_json()}
 
 
-requirements = st.lists(
-    st.builds(
-        Requirement.approval,
-        roles=st.sampled_from([("red",), ("green",), ("blue",), ("red", "green")]),
-        needed=st.integers(1, 2),
-        refusals=st.sampled_from([1, 2, None]),
-        step=st.integers(1, 2),
-        covers=st.sampled_from([("",), ("/a",), ("/b",)]),
-    ),
-    min_size=1,
-    max_size=3,
-    unique_by=lambda r: r.id,
+approvals = st.builds(
+    Requirement.approval,
+    roles=st.sampled_from([("red",), ("green",), ("blue",), ("red", "green")]),
+    needed=st.integers(1, 2),
+    refusals=st.sampled_from([1, 2, None]),
+    step=st.integers(1, 2),
+    covers=st.sampled_from([("",), ("/a",), ("/b",)]),
+    duration=st.sampled_from([None, None, timedelta(hours=50)]),
+)
+
+
+def choices(
+    inner: st.SearchStrategy[tuple[Requirement, ...]],
+) -> st.SearchStrategy[tuple[Requirement, ...]]:
+    """Make requirements of which one of several sets suffices."""
+    sets = st.lists(inner, min_size=1, max_size=2).map(lambda each: sum(each, ()))
+    return st.lists(sets, min_size=2, max_size=3).map(either)
+
+
+plain = approvals.map(lambda r: (r,))
+requirements = (
+    st.lists(plain | plain | choices(plain | choices(plain)), min_size=1, max_size=3)
+    .map(lambda sets: list({r.id: r for r in sum(sets, ())}.values()))
+    .filter(lambda demanded: len(everything(demanded)) <= MANY)
 )
 values = st.sampled_from([1, 1, 1, 2])
 people = st.sampled_from(list(MAY))
