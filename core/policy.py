@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from pydantic import BaseModel, Field, JsonValue
@@ -390,6 +392,8 @@ def failure(
 
 def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> PolicyDecision:
     """Write who decided into a decision; a policy cannot speak for another."""
+    if decision is _ALLOWED:
+        return _allowed_by(policy_.name, policy_.version, question.position, policy_.enforce)
     verdict, requirements, amendments = (
         decision.verdict,
         decision.requirements,
@@ -424,9 +428,22 @@ def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> Po
     )
 
 
+@lru_cache(maxsize=4096)
+def _allowed_by(name: str, version: int, position: int, enforce: bool) -> PolicyDecision:  # noqa: FBT001 - a key
+    """Answer what most policies say most of the time; it is made once."""
+    return _ALLOWED.model_copy(
+        update={
+            "policy": name,
+            "policy_version": version,
+            "mutation": position,
+            "enforced": enforce,
+        }
+    )
+
+
 def rule(decisions: Iterable[PolicyDecision]) -> Ruling:
     """Make one ruling of many decisions; their order changes nothing."""
-    kept = tuple(sorted(decisions, key=lambda d: (d.policy, d.mutation)))
+    kept = tuple(sorted(decisions, key=attrgetter("policy", "mutation")))
     enforced = [d for d in kept if d.enforced]
     verdict = least(d.verdict for d in enforced)
     return built(
@@ -441,7 +458,7 @@ def rule(decisions: Iterable[PolicyDecision]) -> Ruling:
 
 def least(verdicts: Iterable[Verdict]) -> Verdict:
     """Answer the least of the verdicts; allow when there are none."""
-    return min(verdicts, key=lambda v: v.rank, default=Verdict.ALLOW)
+    return min(verdicts, key=_RANKS.__getitem__, default=Verdict.ALLOW)
 
 
 def strictest(decisions: Iterable[PolicyDecision]) -> Strategy | None:
