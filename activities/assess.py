@@ -13,7 +13,6 @@ from core.governance.outcome import reject
 from core.governance.people import SYSTEM
 from core.governance.request import MutationRequest, Rejection
 from core.governance.resolution import adopt, assessed
-from core.result import Outcome
 from store.protocol import Ask, Ended, Fenced, View
 from wire.asks import Assessed, AssessRequest
 from wire.names import Activity
@@ -87,11 +86,8 @@ class Assessing:
             directory=directory,
         )
         assessment = evaluation.assessment
-        failed = evaluation.result.outcome is Outcome.FAILED
-        if ask.refresh and failed and loaded.domain.on_error == "hold":
-            return Assessed(held=evaluation.result.audit.error), evaluation
-        if ask.refresh and evaluation.lacking is not None:
-            return Assessed(held=evaluation.lacking), evaluation
+        if ask.refresh and evaluation.held is not None:
+            return Assessed(held=evaluation.held), evaluation
         if not ask.refresh and assessment.rejection is None:
             rejection = unfillable(assessment, directory, request.requester_ids)
             assessment = assessment.model_copy(update={"rejection": rejection})

@@ -18,8 +18,10 @@ from core.domain import Domain, key_of
 from core.engine import Engine, record
 from core.errors import (
     ExecutionTimeout,
+    InvalidAmendment,
     InvalidValue,
     MutatorError,
+    PolicyConflict,
     UnknownMutation,
     UnknownName,
     UnknownState,
@@ -58,13 +60,30 @@ class Evaluation:
     assessment: Assessment
 
     @property
+    def held(self) -> str | None:
+        """Answer why the request is better held than rejected, where it is; a "no" stays one."""
+        if self.lacking is not None:
+            return self.lacking
+        if raised(self.result) and self.loaded.domain.on_error == "hold":
+            return self.result.audit.error or "The mutation raised."
+        return None
+
+    @property
     def lacking(self) -> str | None:
-        """Answer which facts were missing where policies could not do without; a "no" stays one."""
+        """Answer which facts were missing where policies could not do without."""
         rejection = self.assessment.rejection
-        if rejection is None or rejection.code != "policy_failed" or not self.facts.missing:
+        if self.result.outcome is not Outcome.BLOCKED or not self.facts.missing:
+            return None
+        if rejection is None or rejection.code != "policy_failed":
             return None
         missing = [f"{name} ({each.reason})" for name, each in self.facts.missing.items()]
         return f"Policies need what is missing now: {', '.join(missing)}."
+
+
+def raised(result: ExecutionResult[Any]) -> bool:
+    """Answer whether author code raised, which may pass; what policies contradict is a "no"."""
+    contradicted = isinstance(result.error, PolicyConflict | InvalidAmendment)
+    return result.outcome is Outcome.FAILED and not contradicted
 
 
 def load(outside: Outside, request: MutationRequest, stored: StoredState | None) -> Loaded:
@@ -165,7 +184,7 @@ def evaluate(
     context = request.context.in_mode(mode)
     try:
         result = in_thread(run, domain.options.timeout)
-        if result.outcome is Outcome.FAILED:
+        if raised(result):
             result = in_thread(run, domain.options.timeout)
     except ExecutionTimeout as late:
         result = engine.dropped(

@@ -13,7 +13,6 @@ from core.errors import MutatorError
 from core.facts import Facts
 from core.governance.request import MutationRequest
 from core.governance.resolution import Resolution, ResolutionOutcome, resolve, resolved
-from core.result import Outcome
 from store.protocol import Ask, Ended, Fenced, StoredState
 from wire.asks import Resolved, ResolveVersion
 from wire.names import Activity
@@ -98,12 +97,8 @@ def compare(
     evaluation = evaluate(
         outside, request, loaded, facts=facts_of(loaded), mode=mode, directory=directory
     )
-    if evaluation.lacking is not None:
-        return _held(request, at, fence, evaluation.lacking), evaluation
-    failed = evaluation.result.outcome is Outcome.FAILED
-    if failed and loaded.domain.on_error == "hold":
-        reason = evaluation.result.audit.error or "The mutation raised."
-        return _held(request, at, fence, reason), evaluation
+    if evaluation.held is not None:
+        return _held(request, at, fence, evaluation.held), evaluation
     drift: tuple[str, ...] = ()
     if request.snapshot is not None and request.snapshot.version < loaded.stored.version:
         drift = outside.store.drift(

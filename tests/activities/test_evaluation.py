@@ -1,4 +1,4 @@
-"""What an activity reads before author code runs: what reads differently than approved is held."""
+"""What an activity reads before author code runs, and what of that code's failures may pass."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import cast
 import pytest
 from temporalio.client import Client
 
-from activities.evaluation import load
+from activities.evaluation import Evaluation, evaluate, load
 from activities.outside import Outside
-from core import Domains
+from core import Domains, Facts, Mode, Policy, PolicyDecision, amend, policy
 from core.audit import MutationRecord
 from core.errors import InvalidValue, UnknownMutation, UnknownState
 from core.governance.lifecycle import submit
 from core.governance.request import MutationRequest, Wish, WishedMutation
+from core.mutation import Mutation
 from store import MemoryStore
 from tests.support import box
 from tests.support.people import PEOPLE
@@ -67,3 +68,64 @@ def test_what_is_unknown_is_named(outside: Outside) -> None:
         load(outside, asked(type_="Explode"), None)
     with pytest.raises(UnknownState, match="box/no-such"):
         load(outside, asked("box/no-such"), None)
+
+
+def amending(paths: dict[str, object], asked_for: list[str]) -> Policy:
+    """Make a policy that amends, and notes how often it was asked."""
+
+    @policy()
+    def meddling(mutation: Mutation[box.Box], *_: object) -> PolicyDecision:
+        asked_for.append(type(mutation).__name__)
+        return amend(paths)
+
+    return meddling
+
+
+def evaluated(*policies: Policy) -> Evaluation:
+    """Evaluate a request in a domain that holds what raises."""
+    outside = Outside(
+        store=MemoryStore(),
+        domains=Domains([box.make("held", policies=policies, on_error="hold")]),
+        directory=lambda: PEOPLE,
+        client=cast("Client", None),
+    )
+    request = asked("held/a")
+    return evaluate(
+        outside,
+        request,
+        load(outside, request, None),
+        facts=Facts(NOON),
+        mode=Mode.SIMULATE,
+        directory=PEOPLE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("paths", "code"),
+    [({"/numbers/x": 7}, "policy_conflict"), ({"/nowhere/at/all": 7}, "policy_failed")],
+)
+def test_g8_what_policies_contradict_is_a_no_that_is_neither_tried_again_nor_held(
+    paths: dict[str, object], code: str
+) -> None:
+    asked_for: list[str] = []
+
+    found = evaluated(amending(paths, asked_for))
+
+    no = found.assessment.rejection
+    assert no is not None
+    assert (no.category, no.code) == ("policy", code)
+    assert no.metadata["policies"] == ["meddling"]
+    assert no.metadata["path"] in {*paths, "/nowhere", "/nowhere/at"}
+    assert asked_for == ["Add"]
+    assert found.held is None
+
+
+def test_g8_what_author_code_raises_is_tried_once_more_and_held_where_the_domain_says_so() -> None:
+    box.KNOBS.raises = 1
+    assert evaluated().assessment.rejection is None
+
+    box.KNOBS.raises = 2
+    found = evaluated()
+
+    assert found.held == "RuntimeError: author code is broken"
+    assert box.KNOBS.raises == 0
