@@ -17,7 +17,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     phases=[p for p in Phase if p is not Phase.explain],
 )
-settings.register_profile("thorough", settings.get_profile("modest"), max_examples=3000)
+settings.register_profile("thorough", settings.get_profile("modest"), max_examples=1000)
+# Every altered line is held to the tests, so they go fast, and the same way each time.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("modest"),
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "modest"))
 
 
