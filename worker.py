@@ -9,7 +9,6 @@ is set by `TEMPORAL_ADDRESS` and the other variables of `temporalio.envconfig`.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import signal
 import sys
@@ -47,6 +46,7 @@ from activities.gate import OnlyItsWorkflow
 from activities.outside import Outside
 from activities.registry import all_activities
 from client.connect import connect
+from client.domains import read_domain
 from core import Domain, Domains
 from core.errors import DefinitionError, MutatorError
 from core.secrets import secret_paths
@@ -111,32 +111,21 @@ def make_worker(client: Client, outside: Outside, **options: Any) -> Worker:
     return Worker(client, **(settings | options))
 
 
-def read_domain(reference: str) -> Domain[Any]:
-    """Import `package.module:attribute`.
+def served(domain: Domain[Any]) -> Domain[Any]:
+    """Answer a domain that a worker can serve.
 
     Raises:
-        DefinitionError: There is no such module or attribute, it is no domain, or it has secrets,
-            which only the engine used alone can keep.
+        DefinitionError: It has secrets, which only the engine used alone can keep.
     """
-    module_name, _, attribute = reference.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), attribute or "domain")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DefinitionError(
-            f"The domain {reference!r} cannot be imported: {error}. "
-            "Name it as package.module:attribute."
-        ) from error
-    if not isinstance(found, Domain):
-        raise DefinitionError(f"{reference!r} is a {type(found).__name__}, not a core.Domain.")
-    for model in (found.state, *found.mutations):
+    for model in (domain.state, *domain.mutations):
         if paths := secret_paths(model):
             raise DefinitionError(
-                f"{model.__name__} of the domain {found.name!r} has secret fields "
+                f"{model.__name__} of the domain {domain.name!r} has secret fields "
                 f"({', '.join(paths)}), and a worker does not keep secrets yet: parameters stand "
                 "in clear in Temporal's history and in the store. Hold the secret elsewhere and "
                 "let the field name it."
             )
-    return found
+    return domain
 
 
 async def ensure_search_attributes(client: Client) -> None:
@@ -204,7 +193,7 @@ async def serve(
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    registered = Domains([read_domain(reference) for reference in domains])
+    registered = Domains([served(read_domain(reference)) for reference in domains])
     people = DirectoryFile(directory)
     people()
     store = open_store(store_url)

@@ -7,9 +7,10 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel
 
+from client.domains import read_domain
 from core import Domain, Intent, Mutation, Secret
 from core.errors import DefinitionError
-from worker import read_domain
+from worker import served
 
 
 class Account(BaseModel):
@@ -55,7 +56,7 @@ def test_a_domain_with_secrets_is_refused_since_a_request_could_not_keep_them(
     domain: str, says: str
 ) -> None:
     with pytest.raises(DefinitionError, match=says):
-        read_domain(f"{__name__}:{domain}")
+        served(read_domain(f"{__name__}:{domain}"))
 
 
 @pytest.mark.parametrize(

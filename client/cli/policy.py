@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from core import Domain
-from core.errors import DefinitionError
 
+from ..domains import read_domain
 from ..policy_replay import Replayed, Said, replay
 from .call import Call, command
 from .exits import ExitCode, Usage, printable
@@ -85,24 +84,10 @@ async def replay_policies(
 
 
 def _domain(reference: str) -> Domain[Any]:
-    """Import `package.module:attribute`, from the present folder as well.
-
-    Raises:
-        DefinitionError: There is no such module or attribute, or it is no domain.
-    """
+    """Import a domain, from the present folder as well; errors are those of `read_domain`."""
     if "" not in sys.path:
         sys.path.insert(0, "")
-    module_name, _, attribute = reference.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), attribute or "domain")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DefinitionError(
-            f"The domain {reference!r} cannot be imported: {error}. "
-            "Name it as package.module:attribute."
-        ) from error
-    if not isinstance(found, Domain):
-        raise DefinitionError(f"{reference!r} is a {type(found).__name__}, not a core.Domain.")
-    return found
+    return read_domain(reference)
 
 
 def _moment(option: str, written: str, now: datetime) -> datetime:
