@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from core.requirements import Requirement, either
+from tests.support import box
 from tests.support.world import Handle, World, make_world
 
 ONE = [{"roles": ["approver"], "needed": 1}]
@@ -206,6 +208,25 @@ async def granted_then_remote(world: World) -> Handle:
     return await fast_then_remote(world)
 
 
+async def granted_in_the_last_alternative(world: World) -> Handle:
+    """One alternative expires, one is refused, the third is granted."""
+    sets = [
+        [Requirement.approval(people=["ben"], duration=timedelta(hours=1))],
+        [Requirement.approval(people=["dan"])],
+        [Requirement.approval(people=["cleo"])],
+    ]
+    box.KNOBS.also_needs = either(sets)
+    handle = await world.start("Add")
+    await world.pending(handle)
+    await world.skip(handle, timedelta(hours=2))
+    await world.until(handle, lambda request: len(request.awaiting) == 2)
+    assert (await world.decide(handle, "dan", "reject")).status == "Pending"
+    assert (await world.decide(handle, "cleo")).status == "Executed"
+    await world.result(handle)
+    box.KNOBS.also_needs = ()
+    return handle
+
+
 async def remote(world: World) -> Handle:
     """Its domain wants to be asked remotely, which the first attempt in the task is told."""
     world.way = "remote"
@@ -240,6 +261,7 @@ STORIES: Final[dict[str, Story]] = {
         granted_at_once,
         granted_at_once_and_renewed,
         granted_then_remote,
+        granted_in_the_last_alternative,
         remote,
     )
 }

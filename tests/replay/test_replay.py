@@ -65,6 +65,7 @@ def test_the_histories_are_the_ways_a_request_can_go() -> None:
         "granted_at_once",
         "granted_at_once_and_renewed",
         "granted_then_remote",
+        "granted_in_the_last_alternative",
         "remote",
     }
 
