@@ -24,7 +24,14 @@ from .changes import ChangeSet, diff
 from .context import ExecutionContext, Mode, MutationContext
 from .digests import digest, jsonable
 from .effects import Effect, EffectPreview, SideEffect
-from .errors import DefinitionError, ExecutionCanceled, ExecutionTimeout, MutatorError, WrongType
+from .errors import (
+    DefinitionError,
+    ExecutionCanceled,
+    ExecutionTimeout,
+    MutatorError,
+    PolicyConflict,
+    WrongType,
+)
 from .facts import Facts
 from .history import HistoryEntry
 from .metrics import Metrics
@@ -47,7 +54,7 @@ _UNKNOWN: Final = Intent(operation="unknown")
 _NO_RULING: Final = Ruling()
 _NO_EFFECT: Final = Effect()
 _UNREAD: Final = (Survey(secret=True),)
-_QUOTING_NOTHING: Final = (DefinitionError, ExecutionCanceled, ExecutionTimeout)
+_QUOTING_NOTHING: Final = (DefinitionError, ExecutionCanceled, ExecutionTimeout, PolicyConflict)
 """Errors whose texts are made of names, paths and durations."""
 
 

@@ -107,7 +107,8 @@ def rejection_of(result: ExecutionResult[Any]) -> Rejection | None:
             return Rejection(
                 category="policy",
                 code="policy_conflict" if conflict else "policy_failed",
-                message=result.error.message[:2000],
+                # As it was audited: the error's own sentence may quote what is secret.
+                message=result.audit.error or result.error.message,
                 metadata=result.error.details,
             )
         case Outcome.FAILED | Outcome.CANCELED:

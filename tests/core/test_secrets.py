@@ -11,7 +11,15 @@ from typing import Annotated, Any, Generic, NamedTuple, NewType, Required, TypeV
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, JsonValue, RootModel, SecretStr, computed_field
+from pydantic import (
+    BaseModel,
+    Field,
+    JsonValue,
+    RootModel,
+    SecretStr,
+    computed_field,
+    field_validator,
+)
 from typing_extensions import TypeAliasType, TypedDict
 
 from core import Engine, Facts, Issue, Mode, Options, Outcome, amend, any_of
@@ -22,6 +30,7 @@ from core.changes import ChangeSet, Identity, apply, diff
 from core.digests import digest, jsonable
 from core.engine import record
 from core.errors import DefinitionError, InvalidValue
+from core.governance.outcome import rejection_of
 from core.mutation import Intent, Mutation
 from core.policy import Policy, PolicyDecision, Verdict, allow, policy
 from core.result import ExecutionResult
@@ -546,6 +555,30 @@ def test_of_what_is_raised_only_the_type_is_told_where_there_are_secrets() -> No
         "quoting: It raised ValueError",
     }
     assert_nothing_leaks(denied)
+
+
+def test_why_an_amendment_cannot_be_made_quotes_no_secret() -> None:
+    class Strict(Key):
+        @field_validator("token")
+        @classmethod
+        def _long(cls, token: str) -> str:
+            if token == "short":
+                raise ValueError(f"{token} is too short")
+            return token
+
+    engine = Engine(clock=Clock(), new_id=Ids(), redactor=REDACTOR)
+    result: Any = engine.execute(
+        ChangeToken(reason="rotated", token=NEW),
+        Strict(id="k"),
+        context=context(),
+        facts=Facts(AT),
+        policies=[policy(name="p")(lambda *_: amend({"/token": "short"}, override=True))],
+    )
+
+    no = rejection_of(result)
+    assert no is not None
+    assert (result.audit.error, no.message) == ("InvalidAmendment", "InvalidAmendment")
+    assert "short" not in recorded(result)
 
 
 def test_what_is_raised_is_told_in_full_where_only_others_have_secrets() -> None:

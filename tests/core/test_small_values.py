@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from functools import cached_property
+from typing import Annotated, Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError, field_serializer
 
 from core import Engine, Facts, Issue, Options, Outcome, Severity
 from core.audit import Subject
-from core.context import Mode, MutationContext
+from core.changes import Identity
+from core.context import ExecutionContext, Mode, MutationContext
+from core.digests import jsonable
 from core.effects import Effect, EffectPreview, SideEffect
 from core.errors import InvalidValue
 from core.governance.assessment import Plan, assess
 from core.governance.outcome import REJECTION_CODES, executed, rejection_of
 from core.governance.request import Status
 from core.history import replay
+from core.model import Value, built
 from core.options import DEFAULT, PERFORMANCE, STRICT
-from core.policy import allow, deny, policy, require
+from core.policy import allow, amend, deny, policy, require
 from core.requirements import Strategy
+from core.states import settle, settle_wholly
 from core.validation import errors_of
 from tests.core.builders import (
     ANA,
@@ -111,6 +116,86 @@ def test_a_context_is_the_same_in_another_mode() -> None:
     assert context.in_mode(Mode.COMMIT) is context
     simulated = context.in_mode(Mode.SIMULATE)
     assert simulated.model_copy(update={"mode": Mode.COMMIT}) == context
+
+
+def test_a_run_of_ones_own_is_never_cancelled_and_late_at_its_deadline() -> None:
+    clock = Clock()
+    execution = ExecutionContext("x", started_at=clock(), timeout=5, clock=clock)
+
+    execution.raise_if_over()
+    assert not execution.is_timed_out()
+    clock.pass_by(4.9)
+    assert not execution.is_timed_out()
+    clock.pass_by(0.1)
+    assert execution.is_timed_out()
+
+
+def test_a_copy_without_changes_keeps_what_was_derived() -> None:
+    class Derived(Value):
+        one: int = 1
+
+        @cached_property
+        def two(self) -> int:
+            return 2 * self.one
+
+    value = Derived()
+    assert value.two == 2
+
+    assert vars(value.model_copy())["two"] == 2
+    assert value.model_copy(update={"one": 3}).two == 6
+
+
+@pytest.mark.parametrize("fields", [{}, {"code": "a", "message": "b", "odd": 1}])
+def test_a_value_is_built_of_all_its_fields_and_no_other(fields: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"Issue is built of all its fields.*severity"):
+        built(Issue, **fields)
+
+
+def test_without_a_compensation_of_its_own_a_mutation_is_taken_back_by_its_inverse() -> None:
+    assert IncreaseQuota(amount=1).compensation(Quota(), Quota(limit=101)) is None
+
+
+# Documents.
+
+
+def test_what_a_serialiser_leaves_out_stays_out() -> None:
+    class Chosen(BaseModel):
+        shares: dict[str, float]
+
+        @field_serializer("shares")
+        def _positive(self, shares: dict[str, float]) -> dict[str, float]:
+            return {name: share for name, share in shares.items() if share > 0}
+
+    assert jsonable(Chosen(shares={"a": 0.5, "b": -1.0})) == {"shares": {"a": 0.5}}
+
+
+def test_the_items_of_a_keyed_list_may_be_maps() -> None:
+    class Board(BaseModel):
+        cards: Annotated[list[dict[str, str]], Identity("id")]
+
+    stays = {"id": "a", "text": "same"}
+    before = Board(cards=[stays, {"id": "b", "text": "old"}])
+    after = before.model_copy(update={"cards": [before.cards[0], {"id": "b", "text": "new"}]})
+
+    read, changes = settle(before, after)
+
+    assert read == after
+    assert changes.paths == ("/cards/b/text",)
+    assert changes == settle_wholly(before, after)[1]
+
+
+def test_a_keyed_list_of_items_without_a_key_is_compared_as_one_value() -> None:
+    class Names(BaseModel):
+        names: Annotated[list[str], Identity("id")]
+
+    before = Names(names=["ann", "ben"])
+    after = before.model_copy(update={"names": [before.names[0], "carl"]})
+
+    read, changes = settle(before, after)
+
+    assert read == after
+    assert changes.paths == ("/names",)
+    assert changes == settle_wholly(before, after)[1]
 
 
 # Effects.
@@ -220,6 +305,23 @@ def test_every_rejection_is_one_of_the_table() -> None:
         assert no is not None
         assert no.code in REJECTION_CODES[no.category]
         assert no.message
+
+
+def test_what_policies_may_not_amend_is_rejected_as_theirs() -> None:
+    def amended(path: str, value: Any) -> Any:
+        return rejection_of(
+            run(IncreaseQuota(amount=1), policy(name="p")(lambda *_: amend({path: value})))
+        )
+
+    conflict, failed = amended("/limit", 7), amended("/nothing", 7)
+
+    assert (conflict.category, conflict.code) == ("policy", "policy_conflict")
+    assert conflict.metadata == {"policies": ["p"], "path": "/limit"}
+    assert "is not what the mutation made of it" in conflict.message
+    assert (failed.category, failed.code) == ("policy", "policy_failed")
+    assert failed.message == (
+        "The amendment of 'p' to /nothing cannot be made: the state has no such field."
+    )
 
 
 def test_an_executed_request_says_what_was_committed() -> None:
