@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from ..requirements import ANY, Requirement, RequirementKind
 from .alternatives import Way, members, reached, ways, ways_left
@@ -87,9 +88,8 @@ def expire(request: MutationRequest, at: datetime) -> MutationRequest:
 
 def pending_of(request: MutationRequest) -> tuple[PendingReason, ...]:
     """Answer everything unmet, what comes first, first."""
-    states, ended = _states(request), _ended(request)
     return tuple(
-        _reason(request, r.requirement, states, ended)
+        _reason(request, r)
         for r in sorted(request.demanded, key=lambda r: (r.requirement.step, r.id))
         if r.status != "fulfilled"
     )
@@ -116,28 +116,19 @@ def _awaited(request: MutationRequest) -> list[RequirementState]:
 
 def _count(request: MutationRequest, at: datetime) -> MutationRequest:
     """Fill seats and open steps, step by step; of alternatives one is taken, and only it counts."""
-    grants = {a.actor_id: tuple(a.bindings) for a in request.answers if a.verdict == "grant"}
     request = _refused(request)
-    states, ended = _states(request), _ended(request)
-    # Within a step what is fulfilled comes first: a further grant never unfulfils it.
-    ordered = sorted(
-        request.demanded, key=lambda r: (r.requirement.step, r.status != "fulfilled", r.id)
-    )
-    demanded = [r.requirement for r in ordered]
-    left = [_left(r, states, ended) for r in demanded]
-    filled = choose(
-        [[_seats(way, states) for way in each] for each in left],
-        grants,
-        seated={r.id: r.granted_by for r in request.requirements},
-    )
-    full = _full(filled, states)
+    states, now = _states(request), _seating(request)
+    demanded = [requirement for requirement, _ in now.ways]
+    full = _full(now.filled, states)
     opened = set(reached(demanded, full))
-    if len(states) > len(demanded):
-        for requirement, each in zip(demanded, left, strict=True):
-            if requirement.alternatives and requirement.id in opened:
-                opened |= _tried(requirement, each, states, grants)
-        unmet = [w for r, e in zip(demanded, left, strict=True) if not r.is_met(full) for w in e]
-        filled = _beside(filled, unmet, states, grants) | filled
+    filled: dict[str, tuple[str, ...]] = {}
+    for requirement, left in now.ways if len(states) > len(demanded) else ():
+        if requirement.alternatives and requirement.id in opened:
+            opened |= _tried(requirement, left, states, now.grants)
+        for way in left if not requirement.is_met(full) else ():
+            for key, who in _beside(now, way, states).items():
+                filled[key] = max(filled.get(key, ()), who, key=len)
+    filled |= now.filled
     for key in dict.fromkeys(r.id for each in demanded for r in _inner_first(each)):
         if key in states:
             request, states[key] = _advance(
@@ -157,6 +148,37 @@ def _refused(request: MutationRequest) -> MutationRequest:
         for refused_by in [tuple(sorted(a.actor_id for a in refusals if r.id in a.bindings))]
     )
     return request.model_copy(update={"requirements": told})
+
+
+class _Seating(NamedTuple):
+    """Who sits where.
+
+    Attributes:
+        ways: What is demanded, in order of precedence, each with the ways that are left to meet it.
+        grants: For each person the requirements they may count for.
+        filled: Who fills the seats of the ways that are taken.
+    """
+
+    ways: list[tuple[Requirement, Sequence[Way]]]
+    grants: dict[str, tuple[str, ...]]
+    filled: dict[str, tuple[str, ...]]
+
+
+def _seating(request: MutationRequest) -> _Seating:
+    """Seat everybody who grants, in one choice of alternatives."""
+    grants = {a.actor_id: tuple(a.bindings) for a in request.answers if a.verdict == "grant"}
+    states, ended = _states(request), _ended(request)
+    # Within a step what is fulfilled comes first: a further grant never unfulfils it.
+    ordered = sorted(
+        request.demanded, key=lambda r: (r.requirement.step, r.status != "fulfilled", r.id)
+    )
+    left = [(r.requirement, _left(r.requirement, states, ended)) for r in ordered]
+    filled = choose(
+        [[_seats(way, states) for way in each] for _, each in left],
+        grants,
+        seated={r.id: r.granted_by for r in request.requirements},
+    )
+    return _Seating(left, grants, filled)
 
 
 def _left(
@@ -181,19 +203,12 @@ def _tried(
 
 
 def _beside(
-    filled: Mapping[str, Sequence[str]],
-    left: Sequence[Way],
-    states: Mapping[str, RequirementState],
-    grants: Mapping[str, Sequence[str]],
+    now: _Seating, way: Way, states: Mapping[str, RequirementState]
 ) -> dict[str, tuple[str, ...]]:
-    """Answer who would sit in alternatives that are not met, beside those who sit already."""
-    taken = [(key, _places(states[key])) for key in sorted(filled)]
-    best: dict[str, tuple[str, ...]] = {}
-    for way in left:
-        seats = dict([*taken, *_seats(way, states)])
-        for key, who in match([*seats.items()], grants).items():
-            best[key] = max(best.get(key, ()), who, key=len)
-    return best
+    """Answer who would sit in a way that is not taken, beside those who sit already."""
+    taken = [(key, _places(states[key])) for key in sorted(now.filled)]
+    filled = match([*dict([*taken, *_seats(way, states)]).items()], now.grants)
+    return {r.id: filled[r.id] for r in way}
 
 
 def _advance(
@@ -390,38 +405,27 @@ def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
     )
 
 
-def _reason(
-    request: MutationRequest,
-    requirement: Requirement,
-    states: Mapping[str, RequirementState],
-    ended: Collection[str],
-) -> PendingReason:
-    state = states[requirement.id]
+def _reason(request: MutationRequest, state: RequirementState) -> PendingReason:
     told = PendingReason(
-        kind=requirement.kind,
-        requirement_id=requirement.id,
+        kind=state.requirement.kind,
+        requirement_id=state.id,
         text=_text(state),
-        who=requirement.who.tokens if state.status == "open" else (),
+        who=state.requirement.who.tokens if state.status == "open" else (),
         needed=_needed(state),
         have=_have(state),
         until=state.deadline or request.expires_at,
         open=state.status == "open",
     )
-    alternatives = tuple(
-        tuple(r for r in lacking if r.missing)
-        for way in requirement.alternatives
-        if way and all(r.id in states and ways_left(r, ended) for r in way)
-        if (lacking := [_reason(request, r, states, ended) for r in way])
-    )
-    if not alternatives or state.status == "fulfilled":
+    alternatives = _lacking(request, state) if state.requirement.kind == ANY else ()
+    if not alternatives:
         return told
     nearest = min(alternatives, key=lambda way: sum(r.missing for r in way))
+    title = f"{state.requirement.title}: " if state.requirement.title else ""
+    said = "; or ".join(" and ".join(r.text for r in way) for way in alternatives)
     return told.model_copy(
         update={
-            "text": _either(requirement, alternatives),
-            "who": tuple(
-                dict.fromkeys(token for way in alternatives for r in way for token in r.who)
-            ),
+            "text": f"{title}either {said}" if len(alternatives) > 1 else f"{title}{said}",
+            "who": tuple(dict.fromkeys(t for way in alternatives for r in way for t in r.who)),
             "needed": sum(r.needed for r in nearest),
             "have": sum(r.have for r in nearest),
             "until": max(
@@ -433,13 +437,20 @@ def _reason(
     )
 
 
-def _either(requirement: Requirement, alternatives: Sequence[Sequence[PendingReason]]) -> str:
-    title = f"{requirement.title}: " if requirement.title else ""
-    said = "; or ".join(
-        " and ".join(f"({r.text})" if r.alternatives else r.text for r in way)
-        for way in alternatives
+def _lacking(
+    request: MutationRequest, state: RequirementState
+) -> tuple[tuple[PendingReason, ...], ...]:
+    """Answer for each way that is left what it lacks beside all that is met."""
+    states, now = _states(request), _seating(request)
+    left = next(left for requirement, left in now.ways if requirement.id == state.id)
+    return tuple(
+        tuple(
+            _reason(request, states[key].model_copy(update={"granted_by": who}))
+            for key, who in _beside(now, way, states).items()
+            if len(who) < _places(states[key])
+        )
+        for way in left
     )
-    return f"{title}either {said}" if len(alternatives) > 1 else f"{title}{said}"
 
 
 def _met_by(requirement: Requirement, full: Collection[str]) -> str:
@@ -465,9 +476,7 @@ def _why_approved(request: MutationRequest) -> str:
 
 
 def _why_pending(request: MutationRequest) -> str:
-    states, ended = _states(request), _ended(request)
-    unmet = [r.requirement for r in request.demanded if r.status != "fulfilled"]
-    return "; ".join(_reason(request, r, states, ended).text for r in unmet)
+    return "; ".join(_reason(request, r).text for r in request.demanded if r.status != "fulfilled")
 
 
 def _text(state: RequirementState) -> str:

@@ -499,6 +499,18 @@ def test_what_is_waited_for_says_either_or() -> None:
     assert set(reason.who) == {"role:security", "group:ops"}
 
 
+def test_what_each_way_lacks_is_told_by_itself_so_that_somebody_is_always_asked() -> None:
+    """One person may sit in one way here and in another there; neither is whole for that."""
+    first, other = by("ben", "olga", needed=1), by("ben", "carl", needed=1)
+    inner = choice((first,), (by("eve", step=2),))
+
+    (reason,) = granted(waiting(choice((inner, other), (first, other))), BEN).pending
+
+    assert reason.missing == 1
+    assert all(sum(each.missing for each in way) == 1 for way in reason.alternatives)
+    assert reason.who
+
+
 def test_one_grant_away_is_told_over_the_nearest_alternative() -> None:
     request = waiting(choice((by_security(2),), (by_ops(3),)))
 
