@@ -20,14 +20,15 @@ export XDG_RUNTIME_DIR := $(shell d="$${XDG_RUNTIME_DIR:-}"; \
 	echo "$$d")
 
 BIN := .venv/bin
-PINS := requirements/all.txt requirements/core.txt requirements/run.txt requirements/tools.txt
+PINS := requirements/all.txt requirements/core.txt requirements/mutants.txt requirements/run.txt \
+	requirements/tools.txt
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url $(UPGRADE)
 
-.PHONY: help demo dev test test-core check format bench pins clean
+.PHONY: help demo dev test test-core coverage-core laws mutants check format bench pins clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.stamp ## the story of five people, on a Temporal server of its own
 	$(BIN)/python -m examples.demo $(ARGS)
@@ -40,6 +41,17 @@ test: .venv/.stamp ## every test; ARGS="-k name" for some
 
 test-core: .venv-core/.stamp ## core alone, where nothing but what it may need is installed
 	.venv-core/bin/python -m pytest -c tests/core/pytest.ini tests/core $(ARGS)
+
+coverage-core: .venv/.stamp ## fails unless core's own tests take every branch of core
+	$(BIN)/python -m pytest tests/core -q --cov core --cov-branch --cov-fail-under 100 \
+		--cov-report term-missing:skip-covered $(ARGS)
+
+laws: .venv/.stamp ## core's tests with a thousand random cases each; takes its time
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/core $(ARGS)
+
+mutants: .venv-mutants/.stamp ## alters core line by line and sees whether a test minds; long, resumes
+	HYPOTHESIS_PROFILE=mutants .venv-mutants/bin/mutmut run $(ARGS)
+	.venv-mutants/bin/mutmut results | awk '!/: not checked$$/'
 
 check: .venv/.stamp ## format, lint, types, walls between rooms, Compose file, Dockerfile
 	$(BIN)/ruff format --check .
@@ -65,11 +77,13 @@ pins: .venv/.stamp ## pin what pyproject.toml asks for; UPGRADE=--upgrade takes 
 		--group test --group tools --output-file requirements/all.txt
 	$(COMPILE) pyproject.toml --constraint requirements/all.txt --output-file requirements/run.txt
 	$(COMPILE) --group core --constraint requirements/all.txt --output-file requirements/core.txt
+	$(COMPILE) --group core --group mutants --constraint requirements/all.txt \
+		--output-file requirements/mutants.txt
 	$(COMPILE) --group tools --constraint requirements/all.txt --output-file requirements/tools.txt
 	@! grep -nE '://|@ ' $(PINS) || { echo 'pins name an address: see above' >&2; exit 1; }
 
 clean: ## forget the environments, caches and builds
-	rm -rf .venv .venv-core build dist .coverage htmlcov .hypothesis
+	rm -rf .venv .venv-core .venv-mutants mutants build dist .coverage htmlcov .hypothesis
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -96,4 +110,8 @@ endef
 
 .venv-core/.stamp: requirements/core.txt
 	$(call install,.venv-core,requirements/core.txt)
+	@touch $@
+
+.venv-mutants/.stamp: requirements/mutants.txt
+	$(call install,.venv-mutants,requirements/mutants.txt)
 	@touch $@

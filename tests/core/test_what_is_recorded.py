@@ -10,6 +10,7 @@ import pytest
 
 from core.audit import MutationRecord
 from core.digests import digest
+from core.effects import EffectPreview
 from core.errors import (
     DeadlinePassed,
     DecisionRefused,
@@ -231,6 +232,15 @@ def test_an_answer_is_kept_with_all_that_was_said(give: Any, code: str) -> None:
     assert standing is not None
     assert (standing.at, standing.reason, standing.effect) == (moment, "seen", request.effect)
     assert standing.decision == answered.decisions[-1].number
+
+
+def test_an_answer_to_what_shows_no_effect_keeps_an_empty_one() -> None:
+    request = waiting(by_security(2)).model_copy(update={"effect": None})
+
+    standing = grant(request, BEN, AT).answer_of("ben")
+
+    assert standing is not None
+    assert standing.effect == EffectPreview()
 
 
 @pytest.mark.parametrize("give", [grant, refuse])
