@@ -13,7 +13,7 @@ from core.governance import approval, fulfilment, resolution
 from core.governance.alternatives import MAX_WAYS, every, number_of_ways, ways
 from core.governance.assessment import Plan, assess, unfillable
 from core.governance.lifecycle import close
-from core.governance.people import Directory
+from core.governance.people import Directory, Person
 from core.governance.request import MutationRequest, Status
 from core.policy import policy, require
 from core.requirements import ANY, Requirement, Strategy, either
@@ -62,7 +62,7 @@ def status_of(request: MutationRequest, requirement: Requirement) -> str:
     return found.status
 
 
-def refused(request: MutationRequest, who: Any, **more: Any) -> MutationRequest:
+def refused(request: MutationRequest, who: Person, **more: Any) -> MutationRequest:
     return approval.refuse(request, who, AT, binding=request.binding, **more)
 
 
@@ -85,7 +85,7 @@ def test_the_members_of_every_alternative_are_asked_from_the_start() -> None:
 
 
 @pytest.mark.parametrize("who", [BEN, DORA])
-def test_either_suffices(who: Any) -> None:
+def test_either_suffices(who: Person) -> None:
     request = granted(waiting(EITHER), who)
 
     assert request.status is Status.APPROVED
@@ -165,6 +165,18 @@ def test_another_alternative_is_taken_when_that_lets_the_next_one_be_met() -> No
     assert request.status is Status.PENDING
 
     assert granted(request, EVE).status is Status.APPROVED
+
+
+@pytest.mark.parametrize(("first", "second"), [(BEN, DORA), (DORA, BEN)])
+def test_the_alternative_that_was_met_first_stays_the_one_that_counts(
+    first: Person, second: Person
+) -> None:
+    request = granted(waiting(EITHER, EXEC), first)
+
+    after = granted(request, second)
+
+    assert after.fulfilled == request.fulfilled
+    assert codes(after, len(request.decisions)) == ["Granted"]
 
 
 def test_g6_the_requester_counts_in_no_alternative() -> None:
@@ -393,6 +405,27 @@ def test_what_is_met_has_no_deadline_in_its_other_alternatives() -> None:
     assert fulfilment.expire(request, later(hours=2)) == request
 
 
+def test_a_half_that_was_given_in_time_does_not_expire() -> None:
+    hurried = by_security(duration=timedelta(hours=1))
+    request = granted(waiting(choice((hurried, EXEC), (by_ops(3),))), BEN)
+    assert fulfilment.next_deadline(request) == request.expires_at
+
+    assert fulfilment.expire(request, later(hours=2)) == request
+
+    assert granted(request, EVE, at=later(hours=2)).status is Status.APPROVED
+
+
+def test_what_has_expired_in_an_alternative_has_its_time_anew_where_it_is_demanded() -> None:
+    hurried = by_security(duration=timedelta(hours=1))
+    request = fulfilment.expire(waiting(choice((hurried,), (OPS,))), later(hours=1))
+
+    request = resolution.adopt(request, assessment(hurried), later(hours=2))
+
+    assert request.closing is None
+    assert fulfilment.next_deadline(request) == later(hours=3)
+    assert granted(request, BEN, at=later(hours=2)).status is Status.APPROVED
+
+
 # Drift.
 
 
@@ -434,8 +467,11 @@ def test_g3_one_more_alternative_voids_no_grant() -> None:
 
 
 def test_an_expired_alternative_is_asked_anew_when_the_approvals_are_renewed() -> None:
-    request = granted(fulfilment.expire(waiting(HURRIED), later(hours=1)), DORA, at=later(hours=2))
-    other = assessment(HURRIED, version=4, does=effect(limit=140))
+    hurried = by_security(duration=timedelta(hours=1), covers=["/plan"])
+    either_of = choice((hurried,), (OPS,))
+    request = fulfilment.expire(waiting(either_of), later(hours=1))
+    request = granted(request, DORA, at=later(hours=2))
+    other = assessment(either_of, version=4, does=effect(limit=140))
 
     found = resolution.resolve(request, other, directory=DIRECTORY, at=later(hours=3), fence=1)
     after = resolution.resolved(request, found)
@@ -497,6 +533,13 @@ def test_what_is_waited_for_says_either_or() -> None:
     assert sorted(each.kind for each in reason.leaves()) == ["approval"] * 3
     assert (reason.needed, reason.have, reason.missing) == (2, 1, 1)
     assert set(reason.who) == {"role:security", "group:ops"}
+
+
+def test_what_an_alternative_has_already_is_not_waited_for() -> None:
+    (reason,) = granted(waiting(choice((SECURITY, EXEC), (by_ops(3),))), BEN).pending
+
+    assert {each.requirement_id for each in reason.leaves()} == {EXEC.id, by_ops(3).id}
+    assert set(reason.who) == {"user:eve", "group:ops"}
 
 
 def test_what_each_way_lacks_is_told_by_itself_so_that_somebody_is_always_asked() -> None:
