@@ -72,7 +72,7 @@ class Story(Doors):
             self._unreadable = error
             return
         self._request = submit(
-            info.workflow_id, self._start.wish(), workflow.now(), expires_in=DEFAULT_EXPIRY
+            info.workflow_id, self._start.wish(), info.start_time, expires_in=DEFAULT_EXPIRY
         )
 
     async def live(self) -> RequestResult:
@@ -257,7 +257,7 @@ class Story(Doors):
     @property
     def _is_due(self) -> bool:
         request = self._request
-        return request.closing is None and workflow.now() >= fulfilment.next_deadline(request)
+        return request.closing is None and self._asking.is_over(fulfilment.next_deadline(request))
 
     async def _before_deadline(self) -> Incoming | None:
         """At the deadline: what the server took before it still counts, what came later is late."""
@@ -277,7 +277,7 @@ class Story(Doors):
             self._inbox.date(dated.times)
         early = self._inbox.pop(lambda incoming: incoming.at < deadline)
         if early is None:
-            self._now(fulfilment.expire(self._request, workflow.now()))
+            self._now(fulfilment.expire(self._request, max(deadline, workflow.now())))
         return early
 
     async def _take(self, incoming: Incoming) -> None:

@@ -227,6 +227,11 @@ async def granted_in_the_last_alternative(world: World) -> Handle:
     return handle
 
 
+async def expired_after_a_split_task(world: World) -> Handle:
+    """A query split its first task, of which a replay gives another time, and it expired."""
+    return await expired(world)
+
+
 async def remote(world: World) -> Handle:
     """Its domain wants to be asked remotely, which the first attempt in the task is told."""
     world.way = "remote"
@@ -261,6 +266,7 @@ STORIES: Final[dict[str, Story]] = {
         granted_at_once,
         granted_at_once_and_renewed,
         granted_then_remote,
+        expired_after_a_split_task,
         granted_in_the_last_alternative,
         remote,
     )
