@@ -1,4 +1,4 @@
-"""Every request row of the budgets, beside its floor: `python -m benchmarks --help`."""
+"""The rows of the budgets that are measured, beside their floor: `python -m benchmarks --help`."""
 
 import argparse
 import asyncio

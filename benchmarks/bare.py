@@ -31,7 +31,6 @@ from temporalio.worker import Worker
 
 TASK_QUEUE = "bare"
 THREADS = 16
-CACHED = 1000  # the SDK's own
 PATIENCE = timedelta(seconds=30)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (
@@ -167,7 +166,7 @@ class Activities:
         return version
 
 
-async def work(database: Path, cached: int) -> None:
+async def work(database: Path) -> None:
     """Run the worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -182,7 +181,6 @@ async def work(database: Path, cached: int) -> None:
             workflows=[BareRequest],
             activities=[activities.read_version, activities.compute, activities.write],
             activity_executor=threads,
-            max_cached_workflows=cached,
         ):
             await stop.wait()
     await asyncio.sleep(0.1)  # the SDK's threads may abort a process that ends at once
@@ -193,10 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bare", description=__doc__)
     parser.add_argument("--worker", action="store_true", required=True, help="run the worker")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, made if missing")
-    parser.add_argument("--max-cached", type=int, default=CACHED, help="workflows kept in memory")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
-    asyncio.run(work(options.database, options.max_cached))
+    asyncio.run(work(options.database))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # as the SDK's own test run: its threads may abort an ordinary exit

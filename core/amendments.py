@@ -15,11 +15,12 @@ from typing import Any, Final, Generic, Literal
 
 from pydantic import Field, JsonValue, ValidationError
 
-from .changes import Change, ChangeSet, IdentityKeys, KeyedList, apply, diff, identity_keys
+from .changes import Change, ChangeSet, KeyedList, apply, diff
 from .digests import canonical, jsonable
 from .errors import DefinitionError, InvalidAmendment, PolicyConflict
 from .model import Value
 from .mutation import S
+from .survey import Survey, survey
 from .validation import Issue, Severity
 
 _POINTER: Final = re.compile(r"^(/([^~/]|~[01])*)*$")
@@ -125,7 +126,7 @@ def amended(
         InvalidAmendment: One is at a path that the state does not have, or the state is no longer
             valid.
     """
-    keys = identity_keys(state_type)
+    keys = survey(state_type)
     ordered = _ordered(amendments)
     plain = [each for each in ordered if not each.override]
     overriding = [each for each in ordered if each.override]
@@ -152,7 +153,7 @@ def _ordered(amendments: Iterable[Amendment]) -> list[Amendment]:
 def _layer(
     document: JsonValue,
     layer: Sequence[Amendment],
-    keys: IdentityKeys,
+    keys: Survey,
     *,
     among: Sequence[Amendment],
     changes: ChangeSet = _NO_CHANGES,
@@ -178,7 +179,7 @@ def _layer(
     return after
 
 
-def _made(document: JsonValue, each: Amendment, keys: IdentityKeys) -> JsonValue:
+def _made(document: JsonValue, each: Amendment, keys: Survey) -> JsonValue:
     if not each.path:
         return each.value
     value, keyed = _find(document, each.path, keys)
@@ -196,15 +197,15 @@ def _made(document: JsonValue, each: Amendment, keys: IdentityKeys) -> JsonValue
     return apply(document, ChangeSet(changes=(change,), keyed=keyed))
 
 
-def _holds(document: JsonValue, each: Amendment, keys: IdentityKeys) -> bool:
+def _holds(document: JsonValue, each: Amendment, keys: Survey) -> bool:
     return _has(document, each.path, keys, each.value if each.op == "set" else _ABSENT)
 
 
-def _change_holds(document: JsonValue, change: Change, keys: IdentityKeys) -> bool:
+def _change_holds(document: JsonValue, change: Change, keys: Survey) -> bool:
     return _has(document, change.path, keys, _ABSENT if change.op == "removed" else change.after)
 
 
-def _has(document: JsonValue, path: str, keys: IdentityKeys, wanted: Any) -> bool:
+def _has(document: JsonValue, path: str, keys: Survey, wanted: Any) -> bool:
     """Answer whether a document has this value at a path, or nothing where that is wanted."""
     try:
         value, _ = _find(document, path, keys)
@@ -215,10 +216,10 @@ def _has(document: JsonValue, path: str, keys: IdentityKeys, wanted: Any) -> boo
     return wanted is not _ABSENT and not diff(value, wanted)
 
 
-def _find(document: JsonValue, path: str, keys: IdentityKeys) -> tuple[Any, dict[str, KeyedList]]:
+def _find(document: JsonValue, path: str, keys: Survey) -> tuple[Any, dict[str, KeyedList]]:
     """Answer what is at a path, and the keyed lists it leads through."""
     value: Any = document
-    here: IdentityKeys | None = keys
+    here: Survey | None = keys
     keyed: dict[str, KeyedList] = {}
     way = ""
     for written in path.split("/")[1:]:
@@ -264,7 +265,7 @@ def _read(state_type: type[S], document: JsonValue, amendments: Sequence[Amendme
         raise InvalidAmendment(names, path, why) from error
 
 
-def _check_kept(document: JsonValue, each: Amendment, keys: IdentityKeys) -> None:
+def _check_kept(document: JsonValue, each: Amendment, keys: Survey) -> None:
     """Raise `InvalidAmendment` where the model drops what was set, such as a misspelt field."""
     if _has(document, each.path, keys, _ABSENT):
         raise InvalidAmendment((each.policy,), each.path, "the state has no such field")
@@ -275,7 +276,7 @@ def _overrides(
     changes: ChangeSet,
     plain: Sequence[Amendment],
     overriding: Sequence[Amendment],
-    keys: IdentityKeys,
+    keys: Survey,
 ) -> tuple[Issue, ...]:
     """Say what was overridden by whom."""
     issues: list[Issue] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from .audit import Subject
-from .context import MutationContext
+from .context import MutationContext, never
 from .engine import Engine
 from .facts import Facts
 from .mutation import Mutation, S
@@ -60,10 +60,6 @@ class BatchResult(Generic[S]):
         return " ".join(said)
 
 
-def _never() -> bool:
-    return False
-
-
 def execute_batch(
     engine: Engine,
     steps: Sequence[Mutation[S] | Sequence[Mutation[S]]],
@@ -74,7 +70,7 @@ def execute_batch(
     policies: Sequence[Policy] = (),
     subject: Subject | None = None,
     stop_on_first_failure: bool | None = None,
-    canceled: Callable[[], bool] = _never,
+    canceled: Callable[[], bool] = never,
 ) -> BatchResult[S]:
     """Run the steps one after the other, each on the state that those before it led to.
 

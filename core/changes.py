@@ -35,24 +35,18 @@ from .change_set import (
 )
 from .documents import MISSING, Located, by_key, escaped, same, tokens
 from .errors import ChangeConflict
-from .survey import NOTHING_DECLARED, Identity, Survey, survey
+from .survey import NOTHING_DECLARED, Identity, Survey
 
 __all__ = [
     "Change",
     "ChangeSet",
     "Identity",
-    "IdentityKeys",
     "KeyedList",
     "Op",
     "Preview",
     "apply",
     "diff",
-    "identity_keys",
 ]
-
-IdentityKeys = Survey
-identity_keys = survey
-"""What a model declares, by the names of what a comparison needs of it."""
 
 
 def diff(before: JsonValue, after: JsonValue, *, identity: Survey = NOTHING_DECLARED) -> ChangeSet:

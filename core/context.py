@@ -55,7 +55,8 @@ class MutationContext(Value):
         return self if mode is self.mode else self.model_copy(update={"mode": mode})
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Answer that nobody has cancelled."""
     return False
 
 
@@ -76,7 +77,7 @@ class ExecutionContext:
     started_at: float
     timeout: float
     clock: Callable[[], float]
-    canceled: Callable[[], bool] = _never
+    canceled: Callable[[], bool] = never
     scratch: dict[str, Any] = field(default_factory=dict)
 
     def elapsed(self) -> float:

@@ -21,7 +21,7 @@ from . import executor, policy, states
 from .amendments import amended
 from .audit import AuditEntry, MutationRecord, Subject
 from .changes import ChangeSet, diff
-from .context import ExecutionContext, Mode, MutationContext
+from .context import ExecutionContext, Mode, MutationContext, never
 from .digests import digest, jsonable
 from .effects import Effect, EffectPreview, SideEffect
 from .errors import (
@@ -44,11 +44,6 @@ from .result import ExecutionResult, Outcome
 from .secrets import Redactor, redact, redact_given, require_redactor, told
 from .survey import Survey, survey
 from .validation import Issue, errors_of
-
-
-def _never() -> bool:
-    return False
-
 
 _UNKNOWN: Final = Intent(operation="unknown")
 _NO_RULING: Final = Ruling()
@@ -117,7 +112,7 @@ class Engine:
         policies: Sequence[Policy] = (),
         subject: Subject | None = None,
         records: Sequence[MutationRecord] | None = None,
-        canceled: Callable[[], bool] = _never,
+        canceled: Callable[[], bool] = never,
     ) -> ExecutionResult[S]:
         """Run one or several mutations on a state, as one change, all or nothing.
 

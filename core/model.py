@@ -29,7 +29,7 @@ V = TypeVar("V", bound=Value)
 def built(model: type[V], **fields: Any) -> V:
     """Make a value of fields that are valid already; all of them are named and none is checked.
 
-    A tenth of what validation costs, a third of `model_construct`; for values made by the dozen.
+    For values that are made by the dozen in every run: it does not look for defaults either.
 
     Raises:
         TypeError: A field is missing, or is none of the model's.

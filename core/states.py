@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from .changes import ChangeSet, IdentityKeys, diff, identity_keys
+from .changes import ChangeSet, diff
 from .digests import jsonable
 from .documents import escaped
 from .errors import MutatorError, WrongType
 from .mutation import S
+from .survey import Survey, survey
 
 
 def settle(before: S, after: Any) -> tuple[S, ChangeSet]:
@@ -37,11 +38,11 @@ def settle(before: S, after: Any) -> tuple[S, ChangeSet]:
         try:
             read = _validated(after, before, models)
             parts = _Parts()
-            old, new = parts.of(before, read, identity_keys(type(before)))
+            old, new = parts.of(before, read, survey(type(before)))
         except (ValidationError, MutatorError, _NotKnown):
             pass  # the other way takes it, or says what is wrong with it, and where
         else:
-            changes = diff(old, new, identity=identity_keys(type(before)))
+            changes = diff(old, new, identity=survey(type(before)))
             if not parts.shortened.intersection(changes.paths):
                 return (read if changes else after), changes
     return settle_wholly(before, after)
@@ -51,7 +52,7 @@ def settle_wholly(before: S, after: Any) -> tuple[S, ChangeSet]:
     """Answer the same as `settle` by writing, reading and comparing whole documents."""
     read = _read(type(before), _written(after))
     # What is read need not be what was answered ("120" for 120): what is read is written.
-    changes = diff(jsonable(before), _written(read), identity=identity_keys(type(before)))
+    changes = diff(jsonable(before), _written(read), identity=survey(type(before)))
     return (read if changes else after), changes
 
 
@@ -126,7 +127,7 @@ class _Parts:
         self.shortened: set[str] = set()
 
     def of(
-        self, old: Any, new: Any, keys: IdentityKeys | None, path: str = ""
+        self, old: Any, new: Any, keys: Survey | None, path: str = ""
     ) -> tuple[JsonValue, JsonValue]:
         """Write both, without what is the same object in both."""
         if isinstance(old, BaseModel) and type(old) is type(new):
@@ -141,7 +142,7 @@ class _Parts:
         self,
         old: Mapping[str, Any],
         new: Mapping[str, Any],
-        keys: IdentityKeys | None,
+        keys: Survey | None,
         path: str,
         fields: Mapping[str, Any] | None,
     ) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
@@ -219,10 +220,10 @@ _SCALARS: Final = frozenset({str, int, bool})
 
 # --- which models are read as they were written
 
-_PLAIN: Final = frozenset(
-    {"str", "int", "float", "bool", "none", "date", "time", "datetime", "timedelta", "decimal"}
-    | {"uuid"}
-)
+_PLAIN: Final = {
+    *("str", "int", "float", "bool", "none", "decimal", "uuid"),
+    *("date", "time", "datetime", "timedelta"),
+}
 
 
 @cache

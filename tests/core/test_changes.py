@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, JsonValue, RootModel, ValidationError
 
 from core.change_set import change_of
-from core.changes import Change, ChangeSet, Identity, KeyedList, apply, diff, identity_keys
+from core.changes import Change, ChangeSet, Identity, KeyedList, apply, diff
 from core.digests import canonical, jsonable
 from core.errors import ChangeConflict, DefinitionError, InvalidValue
-from core.survey import NOTHING_DECLARED, Survey
+from core.survey import NOTHING_DECLARED, Survey, survey
 
 names = st.sampled_from(["", "a", "b", "/", "~", "~1", "a/b", "0", "-", "é", "items"])
 leaves: st.SearchStrategy[Any] = st.sampled_from(
@@ -605,14 +605,14 @@ def test_nothing_is_keyed_where_nothing_says_so() -> None:
         a: list[Part] = Field(default_factory=list)
         b: JsonValue = None
 
-    keys = identity_keys(Plain)
+    keys = survey(Plain)
 
     assert (keys.key, keys.fields, keys.items) == (None, {}, None)
     assert NOTHING_DECLARED.parts() == []
 
 
-def test_identity_keys_are_found_once_for_a_model() -> None:
-    assert identity_keys(Model) is identity_keys(Model)
+def test_a_model_is_surveyed_once() -> None:
+    assert survey(Model) is survey(Model)
 
 
 PART: Any = [{"n": 1, "v": 0}], [{"n": 1, "v": 5}, {"n": 2}]
@@ -654,7 +654,7 @@ ITEM: Any = {"id": "x", "parts": PART[0]}, {"id": "x", "parts": PART[1]}
 def test_a_declared_key_holds_wherever_the_model_can_be(
     before: Any, after: Any, paths: tuple[str, ...]
 ) -> None:
-    changes = diff(before, after, identity=identity_keys(Model))
+    changes = diff(before, after, identity=survey(Model))
 
     assert changes.paths == paths
     assert apply(before, changes) == after
@@ -663,7 +663,7 @@ def test_a_declared_key_holds_wherever_the_model_can_be(
 
 
 def test_a_root_model_is_keyed_as_its_root() -> None:
-    changes = diff([ITEM[0]], [ITEM[1]], identity=identity_keys(Root))
+    changes = diff([ITEM[0]], [ITEM[1]], identity=survey(Root))
 
     assert changes.paths == ("/x/parts/1/v", "/x/parts/2")
 
@@ -680,7 +680,7 @@ def test_an_identity_that_cannot_be_is_the_authors_mistake() -> None:
 
     for wrong in (NoSuchField, NoList, TwoKeys):
         with pytest.raises(DefinitionError):
-            identity_keys(wrong)
+            survey(wrong)
 
 
 def test_an_identity_is_a_value() -> None:
@@ -742,7 +742,7 @@ tree_models = trees(
 def test_models_of_every_shape_keep_the_laws(before: Tree, after: Tree) -> None:
     old, new = jsonable(before), jsonable(after)
 
-    changes = diff(old, new, identity=identity_keys(Tree))
+    changes = diff(old, new, identity=survey(Tree))
     read = ChangeSet.model_validate_json(changes.model_dump_json())
 
     assert same(apply(old, read), new)
