@@ -12,7 +12,8 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, distribution, distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ import pytest
 from packaging.requirements import Requirement
 
 import core
+from client.cli.exits import ExitCode
+from store import open_store
+from tests.client.desk import Desk
 from tests.docs.pages import DOCS, ROOT, blocks
+from tests.drills.server import FileServer
+from tests.support.process import worker
 
 STRANGER = ROOT / "tests" / "stranger"
 SOURCES = sorted((STRANGER / "src").rglob("*.py"))
@@ -53,11 +59,7 @@ class Environment:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Both packages, built and installed without a network, and what `core` needs."""
     folder = tmp_path_factory.mktemp("stranger")
-    _ok(_run(sys.executable, "-m", "venv", "--without-pip", str(folder / "env")))
-    made = Environment(
-        python=folder / "env" / "bin" / "python",
-        site=next((folder / "env" / "lib").glob("python*")) / "site-packages",
-    )
+    made = _made(folder / "env")
     for name in NEEDED:
         _link(distribution(name), made.site)
     pip = ("-m", "pip", "--disable-pip-version-check")
@@ -72,6 +74,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         )
         (wheel,) = wheels.glob("*.whl")
         _ok(_run(sys.executable, *pip, "install", *alone, "--target", str(made.site), str(wheel)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def serving(installed: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """What is installed there, and all that a worker needs."""
+    made = _made(tmp_path_factory.mktemp("serving") / "env")
+    (theirs,) = distributions(name="acme-greenhouse", path=[str(installed.site)])
+    _link(theirs, made.site)
     return made
 
 
@@ -109,10 +120,9 @@ def test_a_strangers_domain_runs_on_the_engine_alone(installed: Environment) -> 
 
     cleared = '/beds/herbs: removed {"name": "herbs", "sown": "2026-04-01", "warmth": 19}'
     assert Path(told["core"]).is_relative_to(installed.site)
-    *story, coded = told["told"]
-    assert coded.startswith('committed | /door_code: "hmac-sha256:')
+    assert told["recoded"].startswith('/code: "hmac-sha256:')
     assert (told["kept"], told["shown"]) == (True, False)
-    assert story == [
+    assert told["told"] == [
         "blocked | may sow",
         'committed | /beds/herbs: added {"name": "herbs", "sown": "2026-04-01", "warmth": 21}',
         "invalid",
@@ -131,7 +141,6 @@ def test_a_strangers_domain_runs_on_the_engine_alone(installed: Environment) -> 
         "beds": [],
         "vents": 80,
         "heating": False,
-        "door_code": "0000",
     }
     assert told["undone"] == {**told["left"], "vents": 0, "heating": True}
     assert told["batch"] == ("Step 1 of 2 ended invalid: There is no bed 'herbs'; there are: none.")
@@ -169,6 +178,52 @@ def test_a_strangers_package_is_typed_for_pyright(installed: Environment) -> Non
     said = [f"{each['file']}: {each['message']}" for each in told["generalDiagnostics"]]
     assert said == []
     assert told["summary"]["filesAnalyzed"] == len(SOURCES)
+
+
+async def test_a_worker_serves_a_strangers_domain_from_where_it_is_installed(
+    serving: Environment, tmp_path: Path
+) -> None:
+    directory = tmp_path / "directory.toml"
+    directory.write_text("[people.gardener]\nname = 'The gardener'\n", "utf-8")
+    store_url = f"sqlite:///{tmp_path / 'mutator.db'}"
+    arguments = ("--domain", "acme_greenhouse:domain", "--store", store_url)
+    async with FileServer(tmp_path / "temporal.db") as server:
+        desk = Desk(tmp_path, server.address)
+        async with worker(
+            *(*arguments, "--directory", str(directory)),
+            address=server.address,
+            python=serving.python,
+        ):
+            sow = ("--as", "gardener", "submit", "greenhouses/south", "Sow", "bed=herbs", "--wait")
+            sown = await desk.run(*sow, "on=2026-04-01", "--json")
+            denied = await desk.run(*sow, "on=2026-12-24")
+            history = await desk.run("history", "greenhouses/south", "--json")
+    store = open_store(store_url)
+    state = store.state("greenhouses/south")
+    store.close()
+
+    assert find_spec("acme_greenhouse") is None, "it would be found without being installed"
+    assert sown.code == 0, sown
+    assert sown.value["status"] == "Executed"
+    assert denied.code == ExitCode.NOT_EXECUTED
+    assert "It is winter." in denied.err
+    assert [entry["version"] for entry in history.value] == [1]
+    assert state is not None
+    assert state.version == 1
+    assert state.document == {
+        "beds": [{"name": "herbs", "warmth": 18, "sown": "2026-04-01"}],
+        "vents": 0,
+        "heating": True,
+    }
+
+
+def _made(folder: Path) -> Environment:
+    """Make an environment in which nothing is installed."""
+    _ok(_run(sys.executable, "-m", "venv", "--without-pip", str(folder)))
+    return Environment(
+        python=folder / "bin" / "python",
+        site=next((folder / "lib").glob("python*")) / "site-packages",
+    )
 
 
 def _link(found: Distribution, site: Path, seen: set[str] | None = None) -> None:

@@ -1,4 +1,7 @@
-"""The domain `greenhouses`: a worker is given it as `--domain acme_greenhouse:domain`."""
+"""The domain `greenhouses`: a worker is given it as `--domain acme_greenhouse:domain`.
+
+Beside it are the `doors`, whose codes are secret.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from datetime import timedelta
 
 from core import Contracts, Dispatch, Domain, Options, SideEffect, Strategy
 
+from .doors import ChangeDoorCode, Door, doors
 from .facts import FACTS
-from .mutations import ChangeDoorCode, Clear, MoveVents, Sow, VentsMoved, Warm
+from .mutations import Clear, MoveVents, Sow, VentsMoved, Warm
 from .policies import POLICIES
 from .state import Bed, Greenhouse
 
@@ -15,11 +19,13 @@ __all__ = [
     "Bed",
     "ChangeDoorCode",
     "Clear",
+    "Door",
     "Greenhouse",
     "MoveVents",
     "Sow",
     "Warm",
     "domain",
+    "doors",
     "motors",
 ]
 
@@ -46,7 +52,7 @@ def begun(key: str) -> Greenhouse | None:
 domain = Domain(
     name="greenhouses",
     state=Greenhouse,
-    mutations=[Sow, Clear, Warm, MoveVents, ChangeDoorCode],
+    mutations=[Sow, Clear, Warm, MoveVents],
     policies=POLICIES,
     initial=begun,
     handlers={"vents.moved": tell_the_motors},

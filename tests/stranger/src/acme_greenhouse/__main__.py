@@ -31,7 +31,17 @@ from core import (
     three_way,
 )
 
-from . import ChangeDoorCode, Clear, Greenhouse, MoveVents, Sow, Warm, domain, motors
+from . import (
+    ChangeDoorCode,
+    Clear,
+    Door,
+    Greenhouse,
+    MoveVents,
+    Sow,
+    Warm,
+    domain,
+    motors,
+)
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
 NIGHT = datetime(2026, 4, 1, 23, tzinfo=UTC)
@@ -154,7 +164,14 @@ def tell() -> dict[str, object]:
     undone = three_way(
         south.document, vented.changes.inverse(), declared=survey(Greenhouse), redactor=REDACTOR
     )
-    coded = story.step(ChangeDoorCode(code="4711"), on="greenhouses/north")
+    coded = story.engine.execute(
+        ChangeDoorCode(code="4711"),
+        Door(),
+        context=GARDENER,
+        facts=Facts(NOON),
+        subject=story.kept.subject("doors/north"),
+    )
+    (recoded,) = coded.effect.changes.changes
     batch = execute_batch(
         story.engine,
         [Warm(bed="herbs", celsius=20), Sow(bed="cress", on=date(2026, 5, 1))],
@@ -174,7 +191,8 @@ def tell() -> dict[str, object]:
         "undone": undone.document,
         "batch": batch.reason,
         "kept": "4711" in json.dumps(coded.document),
-        "shown": "4711" in f"{coded.audit} {coded.history} {coded.effect} {story.told}",
+        "shown": "4711" in f"{coded.audit} {coded.history} {coded.effect}",
+        "recoded": recoded.describe(),
         "beds": [bed.name for bed in batch.state.beds],
         "read": domain.read_mutation("MoveVents", {"percent": 5}).intent.description,
         "core": sys.modules["core"].__file__,

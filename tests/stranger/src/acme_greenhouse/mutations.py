@@ -17,7 +17,7 @@ from core import (
     SideEffect,
 )
 
-from .state import Bed, Celsius, Code, Greenhouse, Percent
+from .state import Bed, Celsius, Greenhouse, Percent
 
 
 class BedMutation(Mutation[Greenhouse]):
@@ -128,18 +128,3 @@ class MoveVents(Mutation[Greenhouse]):
         """Answer the greenhouse with its vents moved, for the motors to follow."""
         moved = SideEffect.of(VentsMoved(percent=self.percent))
         return Applied(state.model_copy(update={"vents": self.percent}), (moved,))
-
-
-class ChangeDoorCode(Mutation[Greenhouse]):
-    """Let nobody in who knows the old code only."""
-
-    code: Code
-
-    @property
-    def intent(self) -> Intent:
-        """Nobody reads the code here."""
-        return Intent(operation="change door code", category="access")
-
-    def apply(self, state: Greenhouse) -> Greenhouse:
-        """Answer the greenhouse with another code."""
-        return state.model_copy(update={"door_code": self.code})

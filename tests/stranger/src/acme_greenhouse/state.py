@@ -7,11 +7,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core import Identity, Secret
+from core import Identity
 
 Celsius = Annotated[int, Field(ge=-10, le=60)]
 Percent = Annotated[int, Field(ge=0, le=100)]
-Code = Annotated[str, Field(pattern=r"^\d{4,8}$"), Secret()]
 
 
 class Bed(BaseModel):
@@ -32,7 +31,6 @@ class Greenhouse(BaseModel):
     beds: Annotated[tuple[Bed, ...], Identity("name")] = ()
     vents: Percent = 0
     heating: bool = True
-    door_code: Code = "0000"
 
     def bed(self, name: str) -> Bed | None:
         """Answer the bed of that name, or nothing."""
