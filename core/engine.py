@@ -12,10 +12,11 @@ called decides what becomes of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Generic
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from . import executor, policy, states
 from .amendments import amended
@@ -40,8 +41,9 @@ from .mutation import Intent, Mutation, S
 from .observers import Observer, notify
 from .options import DEFAULT, Options
 from .policy import Policy, PolicyDecision, Question, Ruling, Verdict
+from .requirements import Requirement
 from .result import ExecutionResult, Outcome
-from .secrets import Redactor, redact, redact_given, require_redactor, told
+from .secrets import Mask, Redactor, redact, redact_given, require_redactor, told
 from .survey import Survey, survey
 from .validation import Issue, errors_of
 
@@ -326,7 +328,7 @@ class _Attempt(Generic[S]):
             self._timed(stage, began, stage)
             self.ruling = policy.rule(decisions)
             self.issues = tuple(issues)
-        self.after = state
+            self.after = state
         return False
 
     def _timed(self, stage: str, began: float, following: str) -> tuple[str, float]:
@@ -361,7 +363,7 @@ class _Attempt(Generic[S]):
         effect = built(
             Effect,
             changes=self._shown(changes),
-            side_effects=(*self.side_effects, *self.ruling.side_effects),
+            side_effects=_masked((*self.side_effects, *self.ruling.side_effects), self._mask()),
         )
         self.effect_digest = _digested(effect)
         self.effect = effect
@@ -406,27 +408,60 @@ class _Attempt(Generic[S]):
         ours = MutatorError if not self.secret else _QUOTING_NOTHING
         return (str(error) if isinstance(error, ours) else told(error, self.secret))[:500]
 
-    def _hide(self) -> None:
-        """Replace the secrets in what author code said: what checks found, and policies amend."""
+    def _mask(self) -> Mask | None:
+        """Answer what finds this run's secrets in words; nothing where it has none."""
+        if not self.secret or self.redactor is None:
+            return None
+        mask = Mask(self.redactor)
+        run: tuple[BaseModel, ...] = (self.before, self.after, *self.mutations)
+        for each in run:
+            with suppress(Exception):  # what cannot be written stands nowhere
+                mask.look_for(jsonable(each), survey(type(each)))
+        return mask
+
+    def _hide(self, mask: Mask) -> None:
+        """Replace the secrets in what author code said: at their places, and where it quotes them.
+
+        What a requirement's identity is made of stays, or an answer to it would be lost.
+        """
         self.issues = tuple(
-            issue
-            if issue.attempted is None
-            else issue.model_copy(update={"attempted": self._given(issue.attempted, issue.path)})
+            issue.model_copy(
+                update={
+                    "message": mask.text(issue.message),
+                    "attempted": None
+                    if issue.attempted is None
+                    else mask.data(self._given(issue.attempted, issue.path)),
+                }
+            )
             for issue in self.issues
         )
-        decisions = tuple(map(self._hidden, self.ruling.decisions))
-        self.ruling = self.ruling.model_copy(update={"decisions": decisions})
+        self.ruling = self.ruling.model_copy(
+            update={
+                "decisions": tuple(self._hidden(each, mask) for each in self.ruling.decisions),
+                "requirements": _titled(self.ruling.requirements, mask),
+            }
+        )
+        said = self.intent.model_dump(mode="json")
+        if (hidden := mask.data(said)) != said:
+            self.intent = Intent.model_validate(hidden)
 
-    def _hidden(self, decision: PolicyDecision) -> PolicyDecision:
+    def _hidden(self, decision: PolicyDecision, mask: Mask) -> PolicyDecision:
         amendments = (
-            each.model_copy(update={"value": self._given(each.value, each.path)})
+            each.model_copy(update={"value": mask.data(self._given(each.value, each.path))})
             if each.op == "set"
             else each
             for each in decision.amendments
         )
-        parts = map(self._hidden, decision.parts)
-        update = {"amendments": tuple(amendments), "parts": tuple(parts)}
-        return decision.model_copy(update=update)
+        return decision.model_copy(
+            update={
+                "reason": mask.text(decision.reason),
+                "metadata": mask.data(decision.metadata),
+                "amendments": tuple(amendments),
+                "requirements": _titled(decision.requirements, mask),
+                "side_effects": _masked(decision.side_effects, mask),
+                "parts": tuple(self._hidden(each, mask) for each in decision.parts),
+            }
+        )
 
     def _given(self, value: JsonValue, path: str) -> JsonValue:
         return redact_given(value, path, self.secret, self.redactor)
@@ -434,8 +469,10 @@ class _Attempt(Generic[S]):
     def _result(self, outcome: Outcome, error: Exception | None = None) -> ExecutionResult[S]:
         committed = outcome is Outcome.COMMITTED
         shows_effect = outcome.is_success or bool(self.effect.changes)
-        if self.secret:
-            self._hide()
+        facts = self.facts.recorded()
+        if mask := self._mask():
+            self._hide(mask)
+            facts = {name: mask.data(value) for name, value in facts.items()}
         version = self.subject.version + 1 if committed and self.changed else self.subject.version
         audit = built(
             AuditEntry,
@@ -449,7 +486,7 @@ class _Attempt(Generic[S]):
             mutations=self.records,
             intent=self.intent,
             context=self.context,
-            facts=self.facts.recorded(),
+            facts=facts,
             decisions=self.ruling.decisions,
             issues=self.issues,
             effect_digest=self.effect_digest if shows_effect else None,
@@ -514,6 +551,18 @@ def _found(mutation: Mutation[S], state: S) -> Iterator[Issue]:
             )
             raise WrongType(message, mutation_type=mutation.name())
         yield each
+
+
+def _masked(effects: Iterable[SideEffect], mask: Mask | None) -> tuple[SideEffect, ...]:
+    """Answer side effects whose payloads quote no secret."""
+    if mask is None:
+        return tuple(effects)
+    return tuple(e.model_copy(update={"payload": mask.data(e.payload)}) for e in effects)
+
+
+def _titled(requirements: Iterable[Requirement], mask: Mask) -> tuple[Requirement, ...]:
+    """Answer requirements whose titles quote no secret."""
+    return tuple(r.model_copy(update={"title": mask.text(r.title)}) for r in requirements)
 
 
 def _digested(effect: Effect) -> str:

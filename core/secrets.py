@@ -8,7 +8,8 @@ shown = redact(document, survey(Plan), redactor)
 
 A document is redacted before it is compared, so whatever is made of the change set (digests,
 previews, history, audit, logs) shows hashes, and a secret that changed shows as a change from one
-hash to another. It follows that
+hash to another. What author code says in words is searched for the texts of secrets; see `Mask`.
+It follows that
 
 - a replay of history leads to the redacted document, from the redacted one at version 0;
 - a change set never brings a secret back: a restore that would have to is a conflict;
@@ -21,8 +22,9 @@ A redacted document is for people and comparisons; no state is read from it.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Protocol
 
 from pydantic import BaseModel, JsonValue
 
@@ -33,14 +35,22 @@ from .survey import NOTHING_DECLARED, Secret, Survey, survey
 
 __all__ = [
     "HmacRedactor",
+    "Mask",
     "Redactor",
     "Secret",
     "redact",
     "redact_given",
+    "replaced",
     "require_redactor",
     "secret_paths",
     "told",
 ]
+
+SCHEME: Final = "v1:hmac-sha256"
+
+RECOGNISED: Final = 8
+"""Characters from which on a secret text is looked for in what author code says; what is shorter
+stands in too many words by chance."""
 
 _LEAST_KEY = 32
 _WHOLLY = Survey(secret=True)
@@ -54,17 +64,21 @@ class Redactor(Protocol):
 
 
 class HmacRedactor:
-    """Shows a secret as `hmac-sha256:` and 64 hexadecimal digits, over its canonical form.
+    """Shows a secret as `v1:hmac-sha256:`, the key's id, and 64 digits over its canonical form.
 
     Args:
         key: At least 32 random bytes. Who has it can try values; who has not learns nothing but
             which secrets are equal.
 
+    Attributes:
+        key_id: Eight hexadecimal digits by which a key is told from another; nothing is learnt of
+            it.
+
     Raises:
         InvalidValue: The key is shorter.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "key_id")
 
     def __init__(self, key: bytes) -> None:
         if len(key) < _LEAST_KEY:
@@ -73,10 +87,13 @@ class HmacRedactor:
                 "make one with `openssl rand -hex 32`."
             )
         self._key = bytes(key)
+        # No canonical form begins like this, so it is the hash of no value.
+        self.key_id = hmac.digest(self._key, b"key id", "sha256").hex()[:8]
 
     def __call__(self, value: JsonValue, /) -> str:
         """Answer the keyed hash of a value."""
-        return f"hmac-sha256:{hmac.digest(self._key, canonical(value), 'sha256').hex()}"
+        hashed = hmac.digest(self._key, canonical(value), "sha256").hex()
+        return f"{SCHEME}:{self.key_id}:{hashed}"
 
 
 def redact(document: JsonValue, declared: Survey, redactor: Redactor | None) -> JsonValue:
@@ -93,18 +110,37 @@ def redact(document: JsonValue, declared: Survey, redactor: Redactor | None) -> 
     Raises:
         DefinitionError: Something is secret and there is no redactor.
     """
+
+    def hashed(value: JsonValue) -> JsonValue:
+        return _needed(redactor, declared)(value)
+
+    return replaced(document, declared, hashed)
+
+
+def replaced(
+    document: JsonValue, declared: Survey, stand_in: Callable[[JsonValue], JsonValue]
+) -> JsonValue:
+    """Answer the document with the value at every secret place replaced.
+
+    What holds no secret is shared with the document; one without any is answered as it is.
+
+    Args:
+        document: As in `redact`.
+        declared: As in `redact`.
+        stand_in: Answers what is to stand in the place of a value.
+    """
     if not declared.holds_secret:
         return document
     if declared.secret:
-        return _needed(redactor, declared)(document)
+        return stand_in(document)
     if isinstance(document, dict):
         shown = {
-            name: redact(value, declared.below(name) or NOTHING_DECLARED, redactor)
+            name: replaced(value, declared.below(name) or NOTHING_DECLARED, stand_in)
             for name, value in document.items()
         }
         return shown if any(shown[name] is not document[name] for name in shown) else document
     if isinstance(document, list) and declared.items:
-        items = [redact(item, declared.items, redactor) for item in document]
+        items = [replaced(item, declared.items, stand_in) for item in document]
         return items if any(map(_differ, items, document)) else document
     return document
 
@@ -135,6 +171,60 @@ def redact_given(
         if shown is not value:
             return shown
     return value
+
+
+class Mask:
+    """Replaces the texts of secrets where author code quotes them: in reasons, messages, payloads.
+
+    It is a net for mistakes and has a mesh: a text is found as it is written, from `RECOGNISED`
+    characters on. What is shorter, no text, or quoted in parts passes.
+
+    Args:
+        redactor: Makes what stands for them.
+    """
+
+    __slots__ = ("_found", "_redactor", "_texts")
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._texts: dict[str, str] = {}
+        self._found: re.Pattern[str] | None = None
+
+    def look_for(self, document: JsonValue, declared: Survey) -> None:
+        """Take up the secrets of a document."""
+        secrets: list[JsonValue] = []
+        replaced(document, declared, secrets.append)
+        texts = {text for secret in secrets for text in _texts(secret) if len(text) >= RECOGNISED}
+        self._texts |= {text: self._redactor(text) for text in texts - self._texts.keys()}
+        # The longest first: one may stand in another.
+        longest = sorted(self._texts, key=len, reverse=True)
+        self._found = re.compile("|".join(map(re.escape, longest))) if longest else None
+
+    def text(self, said: str) -> str:
+        """Answer a text without the secrets it quotes."""
+        if self._found is None:
+            return said
+        return self._found.sub(lambda match: self._texts[match[0]], said)
+
+    def data(self, said: JsonValue) -> JsonValue:
+        """Answer plain JSON data without the secrets that its texts and keys quote."""
+        if self._found is None:
+            return said
+        if isinstance(said, str):
+            return self.text(said)
+        if isinstance(said, dict):
+            return {self.text(name): self.data(value) for name, value in said.items()}
+        if isinstance(said, list):
+            return [self.data(item) for item in said]
+        return said
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def told(error: Exception, declared: Iterable[Survey]) -> str:

@@ -120,7 +120,7 @@ def test_a_strangers_domain_runs_on_the_engine_alone(installed: Environment) -> 
 
     cleared = '/beds/herbs: removed {"name": "herbs", "sown": "2026-04-01", "warmth": 19}'
     assert Path(told["core"]).is_relative_to(installed.site)
-    assert told["recoded"].startswith('/code: "hmac-sha256:')
+    assert told["recoded"].startswith('/code: "v1:hmac-sha256:')
     assert (told["kept"], told["shown"]) == (True, False)
     assert told["told"] == [
         "blocked | may sow",

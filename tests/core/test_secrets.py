@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import re
 from typing import Annotated, Any, Generic, NamedTuple, NewType, Required, TypeVar
 
 import pytest
@@ -22,20 +23,30 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType, TypedDict
 
-from core import Engine, Facts, Issue, Mode, Options, Outcome, amend, any_of
+from core import Applied, Engine, Facts, Issue, Lookup, Mode, Options, Outcome, amend, any_of
 from core.amendments import Amendment
 from core.audit import MutationRecord, Subject
 from core.batch import execute_batch
 from core.changes import ChangeSet, Identity, apply, diff
 from core.digests import digest, jsonable
+from core.effects import SideEffect
 from core.engine import record
 from core.errors import DefinitionError, InvalidValue
 from core.governance.outcome import rejection_of
 from core.mutation import Intent, Mutation
-from core.policy import Policy, PolicyDecision, Verdict, allow, policy
+from core.policy import Policy, PolicyDecision, Verdict, allow, deny, policy
+from core.requirements import Requirement
 from core.result import ExecutionResult
-from core.secrets import HmacRedactor, redact, redact_given, require_redactor, secret_paths
+from core.secrets import (
+    HmacRedactor,
+    Mask,
+    redact,
+    redact_given,
+    require_redactor,
+    secret_paths,
+)
 from core.survey import NOTHING_DECLARED, Secret, Survey, survey
+from core.validation import Severity
 from tests.core.builders import AT, Clock, Ids, Quota, context, doing
 
 REDACTOR = HmacRedactor(b"0123456789abcdef0123456789abcdef")
@@ -309,7 +320,17 @@ def test_what_holds_no_secret_is_shared_and_the_document_is_not_altered() -> Non
 def test_the_hash_is_of_the_canonical_form_under_the_key() -> None:
     written = hmac.new(b"k" * 32, b'{"a":1,"b":"x"}', hashlib.sha256).hexdigest()
 
-    assert HmacRedactor(b"k" * 32)({"b": "x", "a": 1.0}) == f"hmac-sha256:{written}"
+    redactor = HmacRedactor(b"k" * 32)
+    shown = redactor({"b": "x", "a": 1.0})
+
+    assert shown == f"v1:hmac-sha256:{redactor.key_id}:{written}"
+
+
+def test_a_hash_says_under_which_key_it_was_made() -> None:
+    other = HmacRedactor(b"another-key-another-key-another-")
+
+    assert re.fullmatch("[0-9a-f]{8}", other.key_id)
+    assert other.key_id != REDACTOR.key_id == HmacRedactor(b"0123456789abcdef" * 2).key_id
 
 
 @given(st.text(), st.text())
@@ -341,8 +362,8 @@ def test_a_secret_that_changed_shows_as_a_change_of_hashes(old: str, new: str, k
     assert apply(before, changes) == after
     for change in changes.changes:
         assert (change.before, change.after) != (old, new)
-        assert str(change.before).startswith("hmac-sha256:")
-        assert "hmac-sha256:" in change.describe()
+        assert str(change.before).startswith("v1:hmac-sha256:")
+        assert "v1:hmac-sha256:" in change.describe()
 
 
 def test_digests_tell_nothing_to_who_can_guess_the_secret() -> None:
@@ -355,6 +376,50 @@ def test_digests_tell_nothing_to_who_can_guess_the_secret() -> None:
     assert mine != diff(jsonable(Key(id="k", token="a")), jsonable(Key(id="k", token="b"))).digest()
     assert mine != changes(HmacRedactor(b"another-key-another-key-another-")).digest()
     assert digest(shown(Key(id="k"))) != digest(jsonable(Key(id="k")))
+
+
+# What quotes them.
+
+
+def mask_of(*secrets: str) -> Mask:
+    mask = Mask(REDACTOR)
+    for secret in secrets:
+        mask.look_for({"id": "k", "token": secret}, survey(Key))
+    return mask
+
+
+def test_a_secret_is_replaced_where_it_is_quoted_and_all_else_is_kept() -> None:
+    mask = mask_of(HUSH)
+
+    assert mask.text(f"{HUSH}, k and {HUSH}.") == f"{REDACTOR(HUSH)}, k and {REDACTOR(HUSH)}."
+    assert mask.data({HUSH: ["k", 1, None, {"b": HUSH}]}) == {
+        REDACTOR(HUSH): ["k", 1, None, {"b": REDACTOR(HUSH)}]
+    }
+
+
+def test_of_secrets_that_stand_in_each_other_the_longest_is_found() -> None:
+    mask = mask_of(HUSH, f"{HUSH}.*", f"{HUSH}.*!")
+
+    assert mask.text(f"{HUSH}.*! {HUSH}..!") == f"{REDACTOR(HUSH + '.*!')} {REDACTOR(HUSH)}..!"
+
+
+def test_the_texts_in_a_secret_are_found_one_by_one_and_short_ones_are_not() -> None:
+    class Pair(BaseModel):
+        both: Annotated[dict[str, Any], Secret()]
+
+    mask = Mask(REDACTOR)
+    mask.look_for({"both": {"name": "seven77", "tokens": [HUSH, "eight888", 8]}}, survey(Pair))
+
+    said = mask.text(f"seven77 {HUSH} eight888 8")
+    assert said == f"seven77 {REDACTOR(HUSH)} {REDACTOR('eight888')} 8"
+
+
+def test_where_there_is_no_secret_what_is_said_is_not_looked_into() -> None:
+    mask = mask_of()
+    said: JsonValue = {"a": [HUSH]}
+
+    assert mask.data(said) is said
+    assert mask.text(HUSH) is HUSH
 
 
 # Refused without a redactor.
@@ -630,3 +695,105 @@ def test_the_reason_of_a_batch_quotes_no_secret() -> None:
 def test_what_nothing_can_hide_is_left_out() -> None:
     assert redact_given(NEW, "/token", [survey(Key)], None) is None
     assert redact_given(NEW, "/token", [NOTHING_DECLARED], None) == NEW
+
+
+# What author code says in words.
+
+
+class Telling(ChangeToken):
+    """Quotes what it should not, wherever it can."""
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(
+            operation="tell", description=f"set {self.token}", tags=(self.token,), metadata={"a": 1}
+        )
+
+    def check(self, state: Key) -> Any:
+        yield Issue(
+            code="quoted", message=f"{state.token} goes", severity=Severity.WARNING, attempted=HUSH
+        )
+
+    def apply(self, state: Key) -> Any:
+        told = SideEffect(contract="told", payload={self.token: [state.token]})
+        return Applied(state.model_copy(update={"token": f"{self.token}-derived"}), (told,))
+
+
+@policy(name="telling")
+def telling(mutation: Telling, state: Key, _context: Any, facts: Facts) -> PolicyDecision:
+    return amend(
+        {"/replaced": {"id": "r", "token": "unheard-of"}},
+        requirements=[Requirement.approval(people=["ana"], title=f"May {mutation.token} go?")],
+        side_effects=[SideEffect(contract="policy", payload={"was": state.token})],
+        reason=f"{state.token} and {facts['seen']}",
+        was=state.token,
+    )
+
+
+def told_by(mode: Mode, *fulfilled: str, redactor: Any = REDACTOR) -> ExecutionResult[Key]:
+    return Engine(clock=Clock(), new_id=Ids(), redactor=redactor).execute(
+        Telling(reason="told", token=NEW),
+        Key(id="k"),
+        context=context(mode),
+        facts=Facts(AT, fulfilled, looked_up={"seen": Lookup(at=AT, value={"it": [HUSH, 5]})}),
+        policies=[telling, any_of(telling, name="gate")],
+        subject=Subject(state_id="keys/k", version=3),
+    )
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_no_secret_is_in_what_author_code_says_in_words(mode: Mode) -> None:
+    asked = told_by(Mode.SIMULATE)
+    result = told_by(mode, *(r.id for r in asked.ruling.requirements))
+
+    assert result.is_success, result.error
+    assert_nothing_leaks(result)
+    assert NEW not in f"{result.effect} {result.intent} {result.ruling} {result.unmet}"
+    assert result.intent.tags == (REDACTOR(NEW),)
+    assert result.intent.metadata == {"a": 1}
+    assert [i.message for i in result.issues if i.code == "quoted"] == [f"{REDACTOR(HUSH)} goes"]
+    assert result.ruling.requirements[0].title == f"May {REDACTOR(NEW)} go?"
+    assert result.audit.facts["looked_up"] is not None
+    told, by_policy, *_ = result.effect.side_effects
+    assert told.payload == {REDACTOR(NEW): [REDACTOR(HUSH)]}
+    assert by_policy.payload == {"was": REDACTOR(HUSH)}
+    assert result.audit.effect_digest == asked.audit.effect_digest == result.effect.digest()
+
+
+def test_what_is_hidden_in_words_changes_nothing_of_what_is_done() -> None:
+    waiting = told_by(Mode.COMMIT)
+    done = told_by(Mode.COMMIT, *(r.id for r in waiting.unmet))
+
+    assert waiting.outcome is Outcome.BLOCKED
+    assert_nothing_leaks(waiting)
+    assert done.outcome is Outcome.COMMITTED
+    assert done.state is not None
+    assert done.state.token == f"{NEW}-derived"
+    assert done.state.replaced == Key(id="r", token="unheard-of")
+    assert "unheard-of" not in recorded(done)
+
+
+def test_what_apply_made_before_the_run_failed_is_hidden_as_well() -> None:
+    @policy()
+    def second(mutation: Telling, state: Key, *_: Any) -> PolicyDecision:
+        return deny(f"{state.token} is no good") if "derived" in state.token else allow()
+
+    result = Engine(clock=Clock(), new_id=Ids(), redactor=REDACTOR).execute(
+        [Telling(reason="told", token=NEW), Telling(reason="told", token="another-one")],
+        Key(id="k"),
+        context=context(),
+        facts=Facts(AT),
+        policies=[second],
+    )
+
+    assert result.outcome is Outcome.BLOCKED
+    assert_nothing_leaks(result)
+    assert result.ruling.denials[0].reason == f"{REDACTOR(NEW + '-derived')} is no good"
+
+
+def test_without_a_redactor_nothing_is_said() -> None:
+    result = told_by(Mode.COMMIT, redactor=None)
+
+    assert result.outcome is Outcome.FAILED
+    assert result.ruling.decisions == ()
+    assert NEW not in result.audit.model_dump_json()
