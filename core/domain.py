@@ -11,11 +11,12 @@ from typing import Any, Generic, Literal
 from pydantic import JsonValue, ValidationError
 
 from .audit import MutationRecord
+from .checks import Callback, Check
 from .effects import SideEffect
 from .errors import DefinitionError, InvalidParameters, InvalidValue, UnknownDomain, UnknownMutation
 from .facts import LONGEST_LOOKUP, Fact
 from .model import Value
-from .mutation import Mutation, S
+from .mutation import Mutation, RiskLevel, S
 from .options import DEFAULT, Options
 from .policy import Policy, check_names
 from .requirements import Strategy
@@ -79,6 +80,12 @@ class Domain(Generic[S]):
         facts: What is looked up outside before policies are asked; names are unique.
         schema_version: The version of the state's document form.
         upgrades: Lifts a document of an older form, by the version it lifts from.
+        checks: Checks by other systems that policies demand by name; names are unique.
+        lifetimes: How long a grant counts where its requirement does not say, by the risk.
+        on_state_moved: What becomes of open requests when their state moves: they wait and are
+            resolved against it, or are superseded; a request may say otherwise.
+        may_supersede: Answers whether an actor may let a newer request take an older one's place,
+            besides its requester and operators.
 
     Raises:
         DefinitionError: A name is malformed or used twice, or something is missing.
@@ -98,6 +105,10 @@ class Domain(Generic[S]):
     schema_version: int = 1
     upgrades: Mapping[int, Upgrade] | None = None
     facts: Sequence[Fact] = ()
+    checks: Sequence[Check | Callback] = ()
+    lifetimes: Mapping[RiskLevel, timedelta] | None = None
+    on_state_moved: Literal["wait", "supersede"] = "wait"
+    may_supersede: Callable[[str, str], bool] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later."""
@@ -116,6 +127,7 @@ class Domain(Generic[S]):
             seen.add(key)
         check_names(self.policies)
         self._check_facts()
+        self._check_waits()
         if self.expires_in <= timedelta(0):
             message = f"The domain {self.name!r} lets requests expire before they begin."
             raise DefinitionError(message)
@@ -222,6 +234,21 @@ class Domain(Generic[S]):
         except Exception as error:
             message = f"A state of {self.name!r} cannot be lifted: {type(error).__name__}: {error}"
             raise InvalidValue(message) from error
+
+    def check(self, name: str) -> Check | Callback | None:
+        """Answer the check of that name, or nothing: then whatever demands it waits."""
+        return next((each for each in self.checks if each.name == name), None)
+
+    def _check_waits(self) -> None:
+        names = [each.name for each in self.checks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            message = f"The domain {self.name!r} declares the check {twice[0]!r} twice."
+            raise DefinitionError(message)
+        for risk, lifetime in (self.lifetimes or {}).items():
+            if lifetime <= timedelta(0):
+                message = f"The domain {self.name!r} lets grants of risk {risk} never count."
+                raise DefinitionError(message)
 
     def _check_facts(self) -> None:
         seen: set[str] = set()

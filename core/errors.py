@@ -30,11 +30,15 @@ MutatorError
 │   ├── NothingToWithdraw      the sender has no grant to take back
 │   ├── OutdatedBinding        what was shown to the sender is no longer what would be done
 │   ├── UnknownRequirement     no requirement of that id is part of the request
+│   ├── NotFulfillable         the requirement is no callback check and no review
 │   ├── StepNotOpen            the requirement's step has not opened yet
 │   ├── ReasonRequired         the requirement asks for a reason
 │   ├── DeadlinePassed         the decision came at or after the deadline
 │   ├── RequestClosed          the request has ended
 │   ├── NothingToRefresh       the request is not waiting
+│   ├── NothingToDelegate      the sender has no right on the request to hand on
+│   ├── NotSuperseding         the newer request may not take the older one's place
+│   ├── TooManyComments        the request has all the comments it can have
 │   └── MalformedMessage       the payload does not fit the message
 ├── DirectoryError             the directory of people cannot be read
 └── StoreError                 the store of record
@@ -293,6 +297,10 @@ class UnknownRequirement(DecisionRefused):
     """No requirement of that id is part of the request."""
 
 
+class NotFulfillable(DecisionRefused):
+    """The requirement is no callback check and no review; nobody answers it by `fulfil`."""
+
+
 class StepNotOpen(DecisionRefused):
     """The requirement's step has not opened yet."""
 
@@ -311,6 +319,18 @@ class RequestClosed(DecisionRefused):
 
 class NothingToRefresh(DecisionRefused):
     """The request is not waiting, so there is nothing to assess anew."""
+
+
+class NothingToDelegate(DecisionRefused):
+    """The sender has no right on the request to hand on, or not to that person."""
+
+
+class NotSuperseding(DecisionRefused):
+    """The newer request may not take the older one's place; the sentence says why."""
+
+
+class TooManyComments(DecisionRefused):
+    """The request has all the comments it can have."""
 
 
 class MalformedMessage(DecisionRefused):

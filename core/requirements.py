@@ -5,17 +5,21 @@ Their rules (who counts, when one is met, what survives drift) live in `core.gov
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, ValidationError
 
-from .digests import digest
+from .budgets import Budget, Quota
+from .calendars import Calendar, Timing
+from .digests import digest, jsonable
 from .errors import DefinitionError
 from .model import Value
+
+M = TypeVar("M", bound=Value)
 
 EVERYTHING = ("",)
 """The `covers` of a requirement that answers for the whole effect."""
@@ -31,6 +35,12 @@ class RequirementKind(StrEnum):
     QUOTA = "quota"
     REVIEW = "review"
 
+
+BY_PEOPLE: Final = frozenset({RequirementKind.APPROVAL, RequirementKind.REVIEW})
+"""The kinds that people answer, each from a seat; the others are looked at."""
+
+LAST_STEP: Final = 1000
+"""The step of what is taken last, when everything else is met: quota."""
 
 ANY: Final = "any"
 """The kind of a requirement that is met when one of its alternatives is; see `either`."""
@@ -102,6 +112,10 @@ class Requirement(Value):
         title: What people read; not part of its identity.
         demanded_by: The policies that demand it; not part of its identity.
         parameters: What the other kinds need.
+        lifetime: How long a grant counts; then it is asked again. `None`: see `Domain.lifetimes`.
+        remind_before: How long before its deadline those who may answer are reminded.
+        escalate_after: How long it may be open before others may answer it as well.
+        escalate_to: Who they are.
         alternatives: Of kind `ANY`: sets of requirements, one of which has to be met whole. Its
             `step` is the earliest of theirs; within an alternative their steps go on in order.
     """
@@ -110,13 +124,17 @@ class Requirement(Value):
     who: Who = Who()
     needed: Annotated[int, Field(ge=1, le=100)] = 1
     refusals: Annotated[int, Field(ge=1, le=100)] | None = 1
-    step: Annotated[int, Field(ge=1, le=100)] = 1
+    step: Annotated[int, Field(ge=1, le=LAST_STEP)] = 1
     duration: timedelta | None = None
     covers: tuple[str, ...] = EVERYTHING
     reason_required: bool = False
     title: str = ""
     demanded_by: tuple[str, ...] = ()
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    lifetime: timedelta | None = None
+    remind_before: timedelta | None = None
+    escalate_after: timedelta | None = None
+    escalate_to: Who = Who()
     alternatives: tuple[tuple[Requirement, ...], ...] = ()
 
     @cached_property
@@ -132,6 +150,14 @@ class Requirement(Value):
             "seconds": None if self.duration is None else self.duration.total_seconds(),
             "parameters": self.parameters,
         }
+        times = {
+            "lifetime": self.lifetime,
+            "remind_before": self.remind_before,
+            "escalate_after": self.escalate_after,
+        }
+        demanded |= {name: t.total_seconds() for name, t in times.items() if t is not None}
+        if self.escalate_to:
+            demanded["escalate_to"] = sorted(self.escalate_to.tokens)
         if self.alternatives:
             demanded["alternatives"] = [[r.id for r in way] for way in self.alternatives]
         return f"{self.kind}-{digest(demanded).rpartition(':')[2][:20]}"
@@ -158,61 +184,360 @@ class Requirement(Value):
         covers: Iterable[str] = EVERYTHING,
         reason_required: bool = False,
         title: str = "",
+        lifetime: timedelta | None = None,
+        remind_before: timedelta | None = None,
+        escalate_after: timedelta | None = None,
+        escalate_to: Who | None = None,
     ) -> Requirement:
         """Demand that `needed` of the people, roles and groups grant the request.
 
         Raises:
             DefinitionError: Nobody is named, or `needed` is missing where more than one could
                 decide, or more people are needed than are named and nobody else could; a bare
-                text stands where names belong; nothing is covered, or what is no JSON Pointer.
+                text stands where names belong; nothing is covered, or what is no JSON Pointer;
+                a time is not above zero, or an escalation names a time and nobody, or the reverse.
         """
-        lists = {"people": people, "roles": roles, "groups": groups, "covers": covers}
-        for field, names in lists.items():
-            if isinstance(names, str):
-                message = f"{field} takes a list of texts, not the text {names!r} alone."
-                raise DefinitionError(message)
-        covers = tuple(covers)
-        if not covers or any(prefix and not prefix.startswith("/") for prefix in covers):
-            message = f"covers takes JSON Pointers, at least one, not {covers!r}."
-            raise DefinitionError(message)
-        who = Who(people=tuple(people), roles=tuple(roles), groups=tuple(groups))
+        who = _who(people, roles, groups)
         if not who:
             message = "An approval names nobody; give people, roles or groups."
             raise DefinitionError(message)
-        only_one = len(who.people) == 1 and not who.roles and not who.groups
-        if needed is None and not only_one:
-            message = f"Say how many of {who.describe()} are needed; there is no default."
-            raise DefinitionError(message)
-        if not who.roles and not who.groups and (needed or 1) > len(who.tokens):
-            message = f"{needed} approvals cannot come from {who.describe()}."
-            raise DefinitionError(message)
-        if needed is not None and needed < 1:
-            message = "An approval needs at least one person."
-            raise DefinitionError(message)
-        return Requirement(
-            kind=RequirementKind.APPROVAL,
-            who=who,
-            needed=needed or 1,
+        return _by_people(
+            RequirementKind.APPROVAL,
+            who,
+            needed,
             refusals=refusals,
             step=step,
             duration=duration,
-            covers=covers,
+            covers=_pointers(covers),
             reason_required=reason_required,
             title=title,
+            lifetime=lifetime,
+            remind_before=remind_before,
+            escalate_after=escalate_after,
+            escalate_to=escalate_to or Who(),
+        )
+
+    @staticmethod
+    def review(
+        *,
+        people: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        groups: Iterable[str] = (),
+        needed: int | None = None,
+        step: int = 1,
+        duration: timedelta | None = None,
+        covers: Iterable[str] = EVERYTHING,
+        reason_required: bool = True,
+        title: str = "",
+        lifetime: timedelta | None = None,
+        remind_before: timedelta | None = None,
+        escalate_after: timedelta | None = None,
+        escalate_to: Who | None = None,
+    ) -> Requirement:
+        """Demand that reviewers look at the request and answer by `fulfil`, with their findings.
+
+        One that fails rejects the request. People are matched to reviews and approvals together:
+        one person has one seat.
+
+        Raises:
+            DefinitionError: As for `approval`.
+        """
+        who = _who(people, roles, groups)
+        if not who:
+            message = "A review names nobody; give people, roles or groups."
+            raise DefinitionError(message)
+        return _by_people(
+            RequirementKind.REVIEW,
+            who,
+            needed,
+            step=step,
+            duration=duration,
+            covers=_pointers(covers),
+            reason_required=reason_required,
+            title=title,
+            lifetime=lifetime,
+            remind_before=remind_before,
+            escalate_after=escalate_after,
+            escalate_to=escalate_to or Who(),
+        )
+
+    @staticmethod
+    def check(
+        name: str,
+        *,
+        parameters: Mapping[str, JsonValue] | None = None,
+        people: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        groups: Iterable[str] = (),
+        bound_to: Literal["effect", "mutation"] = "effect",
+        covers: Iterable[str] = EVERYTHING,
+        step: int = 1,
+        duration: timedelta | None = None,
+        title: str = "",
+    ) -> Requirement:
+        """Demand that a check of the domain passes.
+
+        Args:
+            name: Of a `Check` or `Callback` of the domain.
+            parameters: What the check is told besides the request.
+            people: Who may answer a callback.
+            roles: Likewise.
+            groups: Likewise.
+            bound_to: Whether it is asked again when the effect changed, or holds for the mutation.
+            covers: Which part of the effect it judges.
+            step: See `Requirement`.
+            duration: How long it may take.
+            title: What people read.
+
+        Raises:
+            DefinitionError: As for `approval`.
+        """
+        return Requirement(
+            kind=RequirementKind.CHECK,
+            who=_who(people, roles, groups),
+            step=_step(step),
+            duration=_positive("duration", duration),
+            covers=_pointers(covers),
+            title=title,
+            parameters={
+                "name": name,
+                "bound_to": bound_to,
+                "given": dict(parameters or {}),
+            },
+        )
+
+    @staticmethod
+    def schedule(
+        *,
+        not_before: datetime | None = None,
+        calendar: Calendar | str | None = None,
+        duration: timedelta | None = None,
+        title: str = "",
+    ) -> Requirement:
+        """Demand a moment: past an instant, in a window of a calendar and outside its freezes.
+
+        It is looked at again whenever the request is about to execute.
+
+        Args:
+            not_before: The instant; aware.
+            calendar: The calendar, or the id of a state that is one.
+            duration: How long to wait for such a moment.
+            title: What people read.
+
+        Raises:
+            DefinitionError: Nothing is demanded, or the instant has no offset.
+        """
+        by_id = isinstance(calendar, str)
+        timing = _read(
+            Timing,
+            not_before=not_before,
+            calendar=None if by_id else calendar,
+            calendar_id=calendar if by_id else None,
+        )
+        return Requirement(
+            kind=RequirementKind.SCHEDULE,
+            duration=_positive("duration", duration),
+            title=title,
+            parameters=_parameters(timing),
+        )
+
+    @staticmethod
+    def dependency(
+        *request_ids: str, duration: timedelta | None = None, title: str = ""
+    ) -> Requirement:
+        """Demand that other requests are Executed, and not compensated since.
+
+        They must be in the record already, from before the request that depends on them, so that
+        no circle can be written.
+
+        Raises:
+            DefinitionError: No request is named, or more than `MAX_REQUESTS`.
+        """
+        named = sorted(set(request_ids))
+        if not 1 <= len(named) <= MAX_REQUESTS:
+            message = f"A dependency names 1 to {MAX_REQUESTS} requests, not {len(named)}."
+            raise DefinitionError(message)
+        return Requirement(
+            kind=RequirementKind.DEPENDENCY,
+            duration=_positive("duration", duration),
+            title=title,
+            parameters={"requests": [*named]},
+        )
+
+    @staticmethod
+    def quota(
+        key: str,
+        budget: Budget | str,
+        *,
+        amount: int = 1,
+        duration: timedelta | None = None,
+        title: str = "",
+    ) -> Requirement:
+        """Demand room in a budget; it is taken last, and in the order of asking.
+
+        Args:
+            key: Which budget; whoever names the same key shares it, so whatever it is for stands
+                in it: `f"deploys/{proposal.state_id}"`.
+            budget: The budget, or the id of a state that is one.
+            amount: How much this request takes.
+            duration: How long to wait for room.
+            title: What people read.
+
+        Raises:
+            DefinitionError: The key is empty or longer than 200 characters, or the amount is out
+                of its bounds.
+        """
+        by_id = isinstance(budget, str)
+        quota = _read(
+            Quota,
+            key=key,
+            amount=amount,
+            budget=None if by_id else budget,
+            budget_id=budget if by_id else None,
+        )
+        return Requirement(
+            kind=RequirementKind.QUOTA,
+            step=LAST_STEP,
+            duration=_positive("duration", duration),
+            title=title,
+            parameters=_parameters(quota),
+        )
+
+    @cached_property
+    def timing(self) -> Timing:
+        """Answer what a schedule demands."""
+        return Timing.model_validate(self.parameters)
+
+    @cached_property
+    def wanted(self) -> Quota:
+        """Answer what a quota demands."""
+        return Quota.model_validate(self.parameters)
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """Answer the ids a dependency names."""
+        named = self.parameters.get("requests")
+        return tuple(str(each) for each in named) if isinstance(named, list) else ()
+
+    @property
+    def check_name(self) -> str:
+        """Answer which check is demanded."""
+        return str(self.parameters.get("name", ""))
+
+    @property
+    def is_bound_to_effect(self) -> bool:
+        """Answer whether it is asked again when the part of the effect it covers changed."""
+        return self.kind in BY_PEOPLE or (
+            self.kind == RequirementKind.CHECK and self.parameters.get("bound_to") != "mutation"
         )
 
     def describe(self) -> str:
         """Answer in words what is demanded."""
-        if self.kind == RequirementKind.APPROVAL:
-            words = f"{self.needed} of {self.who.describe()}"
-            return f"{self.title}: {words}" if self.title else words
-        if self.alternatives and not self.title:
-            ways = (
-                " and ".join(f"({r.describe()})" if r.alternatives else r.describe() for r in way)
-                for way in self.alternatives
-            )
-            return f"either {'; or '.join(ways)}"
-        return self.title or self.kind
+        match self.kind:
+            case _ if self.alternatives and not self.title:
+                ways = (
+                    " and ".join(
+                        f"({r.describe()})" if r.alternatives else r.describe() for r in way
+                    )
+                    for way in self.alternatives
+                )
+                return f"either {'; or '.join(ways)}"
+            case RequirementKind.APPROVAL:
+                words = f"{self.needed} of {self.who.describe()}"
+            case RequirementKind.REVIEW:
+                words = f"review by {self.needed} of {self.who.describe()}"
+            case RequirementKind.CHECK if self.check_name:
+                words = f"check {self.check_name}"
+            case RequirementKind.SCHEDULE if self.parameters:
+                words = self.timing.describe()
+            case RequirementKind.DEPENDENCY if self.requests:
+                words = f"{_few(self.requests)} executed"
+            case RequirementKind.QUOTA if self.parameters:
+                words = self.wanted.describe()
+            case _:
+                return self.title or self.kind
+        return f"{self.title}: {words}" if self.title else words
+
+
+MAX_REQUESTS: Final = 200
+"""How many requests one may depend on."""
+
+
+def _by_people(kind: RequirementKind, who: Who, needed: int | None, **more: Any) -> Requirement:
+    only_one = len(who.people) == 1 and not who.roles and not who.groups
+    if needed is None and not only_one:
+        message = f"Say how many of {who.describe()} are needed; there is no default."
+        raise DefinitionError(message)
+    if not who.roles and not who.groups and (needed or 1) > len(who.tokens):
+        message = f"{needed} {kind}s cannot come from {who.describe()}."
+        raise DefinitionError(message)
+    if needed is not None and needed < 1:
+        message = f"{kind.capitalize()} needs at least one person."
+        raise DefinitionError(message)
+    if (more["escalate_after"] is None) == bool(more["escalate_to"]):
+        message = "An escalation needs both, escalate_after and escalate_to."
+        raise DefinitionError(message)
+    for name in ("duration", "lifetime", "remind_before", "escalate_after"):
+        _positive(name, more[name])
+    _step(more["step"])
+    return Requirement(kind=kind, who=who, needed=needed or 1, **more)
+
+
+def _who(people: Iterable[str], roles: Iterable[str], groups: Iterable[str]) -> Who:
+    lists = {"people": people, "roles": roles, "groups": groups}
+    for field, names in lists.items():
+        _require_list(field, names)
+    return Who(people=tuple(people), roles=tuple(roles), groups=tuple(groups))
+
+
+def _pointers(covers: Iterable[str]) -> tuple[str, ...]:
+    _require_list("covers", covers)
+    covers = tuple(covers)
+    if not covers or any(prefix and not prefix.startswith("/") for prefix in covers):
+        message = f"covers takes JSON Pointers, at least one, not {covers!r}."
+        raise DefinitionError(message)
+    return covers
+
+
+def _require_list(field: str, names: Iterable[str]) -> None:
+    if isinstance(names, str):
+        message = f"{field} takes a list of texts, not the text {names!r} alone."
+        raise DefinitionError(message)
+
+
+def _step(step: int) -> int:
+    if not 1 <= step < LAST_STEP:
+        message = f"A step is 1 to {LAST_STEP - 1}, not {step}."
+        raise DefinitionError(message)
+    return step
+
+
+def _positive(name: str, duration: timedelta | None) -> timedelta | None:
+    if duration is not None and duration <= timedelta(0):
+        message = f"{name} is more than nothing, or None; not {duration}."
+        raise DefinitionError(message)
+    return duration
+
+
+def _read(model: type[M], **fields: Any) -> M:
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"A {model.__name__.lower()} cannot be demanded so: {where} {first['msg']}."
+        raise DefinitionError(message) from error
+
+
+def _parameters(value: Value) -> dict[str, JsonValue]:
+    written = jsonable(value.model_dump(mode="json", exclude_defaults=True))
+    assert isinstance(written, dict)  # noqa: S101 - a model is a mapping; this tells the type checker
+    return written
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def united(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:

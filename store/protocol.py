@@ -9,7 +9,7 @@ number without end) raises `InvalidValue`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from core.audit import AuditEntry
+from core.budgets import Use
 from core.effects import SideEffect
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
@@ -62,9 +63,16 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The request has ended: this is its record, whoever wrote it."""
+    """The request has ended: this is its record, whoever wrote it.
+
+    Attributes:
+        waiters: Whether open requests wait for what this ending changes (`MutationRequest.told_by`:
+            `request:ID` of the ended one; `state:ID` where a version was committed; `budget:KEY` of
+            what was reserved and is free again).
+    """
 
     request: MutationRequest
+    waiters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,68 @@ class Delivery(Value):
     effect: SideEffect
     committed_at: datetime
     attempts: int = 0
+
+
+class Standing(Value):
+    """Where a request stands that others depend on.
+
+    Attributes:
+        compensated: Whether what it executed has been undone since.
+    """
+
+    request_id: str
+    status: str
+    created_at: datetime
+    compensated: bool = False
+
+
+class Reservation(Value):
+    """Somebody asks for room in a budget.
+
+    Attributes:
+        requirement_id: Which requirement of the request.
+        budget: The key of the budget.
+        amount: How much is wanted.
+        limit: How much may be committed and reserved in the window.
+        since: Where the window begins: what was committed then or before counts no more.
+        at: The time of asking.
+    """
+
+    request_id: str
+    requirement_id: str
+    budget: str
+    amount: int
+    limit: int
+    since: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """There is room, and it is kept until the request ends or gives it back."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """There is no room now; the request has its place, by when it asked first."""
+
+    use: Use
+
+
+class Comment(Value):
+    """What somebody says about a request; it decides nothing.
+
+    Attributes:
+        comment_id: The sender's id for it; the key is (request, actor in lower case, comment id).
+    """
+
+    request_id: str
+    comment_id: str
+    actor_id: str
+    text: str
+    at: datetime
 
 
 class RequestFilter(Value):
@@ -154,6 +224,9 @@ class Records(Protocol):
         `after` is the last execution id of a page; nothing comes after an id that nobody knows.
         """
 
+    def comments(self, request_id: str, *, limit: int = 500) -> Sequence[Comment]:
+        """Answer what was said about a request, in the order it was kept."""
+
     def close(self) -> None:
         """Give back what is held open."""
 
@@ -184,7 +257,11 @@ class Store(Records, Protocol):
         a fence lower than the row's answers `Fenced`; an ask that has an answer answers that one
         and changes nothing. Otherwise the fence is raised, the answer kept, the audit entries
         appended (one an execution id), the picture replaced unless the row's decision number is
-        higher, and `seed` (version 0) written unless the state exists.
+        higher, and `seed` (version 0) written unless the state exists. Whose inbox it is in
+        (`awaiting`) and what it is told by (`told_by`, in its own upper and lower case) follow the
+        picture; so does what it has reserved: what belongs to no quota requirement of the picture
+        is given back and its place lost, what belongs to one that does not hold is given back and
+        keeps its place.
 
         Raises:
             InvalidTransition: The picture claims to have ended; only `end` ends a request.
@@ -202,12 +279,51 @@ class Store(Records, Protocol):
         together. A commit without a fence counts as fence 0; on a state never opened it is for
         version 0. A commit that changed nothing writes no version, but its side effects. Who makes
         the ending has read the version it commits on, and with it the time of that commit:
-        `executed_at` is not before it.
+        `executed_at` is not before it. What the request has reserved is consumed by a commit, at
+        `executed_at`, and given back by any other ending, exactly once; a commit whose quota
+        requirements hold while no room is reserved for one of them answers `Conflict`.
 
         Raises:
             InvalidTransition: It is no ending: not terminal, or not Executed exactly by a commit.
             RequestIdReused: The row belongs to other content.
             StoreUnavailable: Nothing was written.
+        """
+
+    def keep(self, ask: Ask, answer: JsonValue) -> JsonValue:
+        """Keep the answer of an ask that no picture goes with, and answer the one that stands."""
+
+    def standings(self, request_ids: Sequence[str]) -> Mapping[str, Standing]:
+        """Answer where requests stand, by id; one that is not in the record is left out."""
+
+    def reserve(self, wanted: Reservation) -> Reserved | Queued | Ended:
+        """Ask for room in a budget, and take it if it is there.
+
+        In one transaction, locks in the order request, budget. A request that has ended answers
+        `Ended`; one that has room reserved for this requirement answers `Reserved` again. There is
+        room when what was committed after `since`, what others have reserved, what is wanted by
+        those who asked earlier and still wait, and the amount together do not exceed the limit.
+        Whoever asks first takes a place, and keeps it whatever the amount or limit is later.
+        """
+
+    def reserved(self, request_id: str, requirement_id: str) -> bool:
+        """Answer whether room is reserved for a requirement, and not consumed or given back."""
+
+    def queue(self, budget: str, *, limit: int = 100) -> Sequence[str]:
+        """Answer the open requests that wait for room in a budget, first come first."""
+
+    def add_comment(self, comment: Comment, *, most: int) -> int | None:
+        """Keep a comment on a request that is in the record, and answer how many it has.
+
+        The same comment again is kept once; one more than `most` is not kept: `None`.
+        """
+
+    def told_by(self, tokens: Sequence[str], *, limit: int = 1000) -> Sequence[str]:
+        """Answer the open requests that are told by one of the tokens, in the order of asking."""
+
+    def untold(self, *, limit: int = 1000) -> Sequence[str]:
+        """Answer open requests that are told by `request:ID` of a request that has ended.
+
+        Those that nobody has woken, or who have not looked since; the reconciler wakes them.
         """
 
     def drift(self, state_id: str, after: int, upto: int) -> tuple[str, ...]:

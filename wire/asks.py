@@ -13,7 +13,14 @@ from pydantic import Field
 
 from core.governance.assessment import Assessment
 from core.governance.people import Person
-from core.governance.request import Metadata, MutationRequest, Rejection, Wish, WishedMutation
+from core.governance.request import (
+    Finding,
+    Metadata,
+    MutationRequest,
+    Rejection,
+    Wish,
+    WishedMutation,
+)
 from core.governance.resolution import Resolution
 from core.model import Value
 from core.requirements import Strategy
@@ -28,11 +35,13 @@ class Answered(Value):
         ended: The record, when the request has ended.
         fenced: The fence that was found, when a later ask has been made.
         remotely: The domain does not want its code run in a workflow task; ask again remotely.
+        waiters: Others wait for what this ending changes, and are to be woken.
     """
 
     ended: MutationRequest | None = None
     fenced: int | None = None
     remotely: bool = False
+    waiters: bool = False
 
 
 A = TypeVar("A", bound=Value)
@@ -40,6 +49,14 @@ A = TypeVar("A", bound=Value)
 
 E = TypeVar("E", bound=Answered)
 """What an activity answers that reads the request's row first."""
+
+
+class Refusal(Value):
+    """A named error that crosses as a value."""
+
+    type: str
+    message: str
+    details: Metadata = Field(default_factory=dict)
 
 
 class AssessRequest(Value):
@@ -103,14 +120,6 @@ class Authenticate(Value):
     actor_id: str
     credential: Credential | None = Field(default=None, repr=False)
     grant: Grant | None = None
-
-
-class Refusal(Value):
-    """A named error that crosses as a value."""
-
-    type: str
-    message: str
-    details: Metadata = Field(default_factory=dict)
 
 
 class ResolveVersion(Value):
@@ -181,7 +190,76 @@ class RecordProgress(Value):
 
 
 class Progress(Answered):
-    """Kept, unless `ended` or `fenced` says otherwise."""
+    """Kept, unless `ended` or `fenced` says otherwise.
+
+    Attributes:
+        state_version: The version the state is at, where the request is superseded by a newer one.
+    """
+
+    state_version: int | None = None
+
+
+class LookAt(Value):
+    """Look at a requirement that nobody answers from a seat: five activities are asked so.
+
+    Attributes:
+        request: The request as the workflow holds it.
+        requirement_id: Which requirement.
+        at: The workflow's time.
+    """
+
+    request: MutationRequest
+    requirement_id: str
+    at: datetime
+
+
+class LookedAt(Answered):
+    """What looking brought; nothing where the requirement is no longer part of the request."""
+
+    finding: Finding | None = None
+
+
+class StoreComment(Value):
+    """Keep what somebody says about a request; it decides nothing.
+
+    Attributes:
+        comment_id: The sender's id for it; sent again, it is the same comment.
+    """
+
+    request_id: str
+    comment_id: str
+    actor_id: str
+    text: str
+    at: datetime
+
+
+class CommentStored(Answered):
+    """How many comments the request has, or why this one is not kept."""
+
+    comments: int = 0
+    refusal: Refusal | None = None
+
+
+class SupersedeRequest(Value):
+    """Let a newer request take the place of an older one on the same state.
+
+    Attributes:
+        request_id: The older one, which ends.
+        by: The newer one, which names it.
+        actor_id: Who wants it so.
+        at: The workflow's time.
+    """
+
+    request_id: str
+    by: str
+    actor_id: str
+    at: datetime
+
+
+class SupersededRequest(Answered):
+    """The record of the older request, whoever ended it (`ended`); or why it goes on."""
+
+    refusal: Refusal | None = None
 
 
 class ReadSignalTimes(Value):

@@ -29,6 +29,10 @@ class Signal:
     REJECT: Final = "reject"
     WITHDRAW: Final = "withdraw"
     CANCEL: Final = "cancel"
+    FULFIL: Final = "fulfil"
+    SUPERSEDE: Final = "supersede"
+    DELEGATE: Final = "delegate"
+    COMMENT: Final = "comment"
     WAKE: Final = "wake"
 
 
@@ -37,6 +41,7 @@ class Update:
 
     DECIDE: Final = "decide"
     CANCEL_REQUEST: Final = "cancel_request"
+    FULFIL_REQUIREMENT: Final = "fulfil_requirement"
     REFRESH: Final = "refresh"
 
 
@@ -61,3 +66,10 @@ class Activity:
     PREVIEW_MUTATION: Final = "preview_mutation"
     DISPATCH_SIDE_EFFECTS: Final = "dispatch_side_effects"
     RECONCILE: Final = "reconcile"
+    RUN_CHECK: Final = "run_check"
+    FILE_CHECK: Final = "file_check"
+    NEXT_WINDOW: Final = "next_window"
+    READ_DEPENDENCIES: Final = "read_dependencies"
+    RESERVE_QUOTA: Final = "reserve_quota"
+    STORE_COMMENT: Final = "store_comment"
+    SUPERSEDE_REQUEST: Final = "supersede_request"

@@ -42,6 +42,7 @@ def grant(
     binding: str | None = None,
     decision_id: str | None = None,
     metadata: Mapping[str, JsonValue] | None = None,
+    kind: RequirementKind = RequirementKind.APPROVAL,
 ) -> MutationRequest:
     """Record that a person grants the request, and do what follows from it.
 
@@ -55,12 +56,13 @@ def grant(
         binding: What the sender was shown; `None` counts only while there was one binding ever.
         decision_id: The sender's name for the message, kept with the decision.
         metadata: Kept with the decision.
+        kind: What is granted: approvals, or reviews.
 
     Raises:
         DecisionRefused: It does not count; the class names why.
     """
     open_to = _answerable(
-        request, sender, at, requirement_id=requirement_id, reason=reason, binding=binding
+        request, sender, at, kind, requirement_id=requirement_id, reason=reason, binding=binding
     )
     standing = request.answer_of(sender.id)
     given = {r.id: r.binding for r in open_to}
@@ -94,13 +96,14 @@ def refuse(
     binding: str | None = None,
     decision_id: str | None = None,
     metadata: Mapping[str, JsonValue] | None = None,
+    kind: RequirementKind = RequirementKind.APPROVAL,
 ) -> MutationRequest:
     """Record that a person refuses the request; a grant they gave before is taken back.
 
     Arguments and errors are those of `grant`.
     """
     open_to = _answerable(
-        request, sender, at, requirement_id=requirement_id, reason=reason, binding=binding
+        request, sender, at, kind, requirement_id=requirement_id, reason=reason, binding=binding
     )
     standing = request.answer_of(sender.id)
     given = {r.id: r.binding for r in open_to}
@@ -217,6 +220,7 @@ def _answerable(
     request: MutationRequest,
     sender: Person,
     at: datetime,
+    kind: RequirementKind,
     *,
     requirement_id: str | None,
     reason: str,
@@ -230,7 +234,7 @@ def _answerable(
             request_id=request.request_id,
             actor_id=sender.id,
         )
-    approvals = [r for r in request.requirements if r.requirement.kind == RequirementKind.APPROVAL]
+    approvals = [r for r in request.requirements if r.requirement.kind == kind]
     named = _named(request, approvals, requirement_id)
     mine = [r for r in named if sender.may_answer(r.requirement)]
     if not mine:
@@ -252,7 +256,7 @@ def _answerable(
             step=step,
         )
     open_to = _in_time(request, opened, at)
-    _raise_if_outdated(request, binding)
+    raise_if_outdated(request, binding)
     if not reason.strip() and any(r.requirement.reason_required for r in open_to):
         raise ReasonRequired(
             f"A decision on request {request.request_id!r} must give a reason.",
@@ -295,7 +299,12 @@ def _in_time(
     return in_time
 
 
-def _raise_if_outdated(request: MutationRequest, binding: str | None) -> None:
+def raise_if_outdated(request: MutationRequest, binding: str | None) -> None:
+    """Refuse what was decided on something else than what would be done now.
+
+    Raises:
+        OutdatedBinding: What was shown to the sender has changed, or it is not said what was.
+    """
     if binding is None and request.bindings_seen == 1:
         return
     if binding == request.binding:

@@ -5,23 +5,25 @@ Assessment, resolution and preview are the same evaluation; they differ in what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from ..audit import MutationRecord
 from ..effects import Effect, EffectPreview
 from ..model import Value
-from ..mutation import Intent
+from ..mutation import Intent, RiskLevel
 from ..policy import Verdict
-from ..requirements import Requirement, RequirementKind, Strategy
+from ..requirements import BY_PEOPLE, Requirement, RequirementKind, Strategy, united
 from ..result import ExecutionResult
 from ..validation import Issue, Severity
 from .alternatives import MAX_WAYS, every, number_of_ways, ways
 from .matching import choose
 from .outcome import rejection_of
 from .people import Directory
-from .request import Rejection
+from .request import Finding, Rejection
 
 
 class PolicyVerdict(Value):
@@ -43,6 +45,20 @@ class PolicyVerdict(Value):
     blockers: tuple[str, ...] = ()
 
 
+class CheckPlan(Value):
+    """How a check of the domain is asked.
+
+    Attributes:
+        files: It is filed with another system, which answers later; else it is run.
+        timeout: Seconds one attempt may take.
+        retries: How often it is tried again at once when it raises.
+    """
+
+    files: bool = False
+    timeout: float = 60.0
+    retries: int = 2
+
+
 class Plan(Value):
     """How the workflow is to ask for what comes next; it branches on this, never on settings.
 
@@ -50,11 +66,13 @@ class Plan(Value):
         local: Whether activities are tried in the workflow task first.
         local_timeout: Seconds such a first attempt may take.
         timeout: Seconds one attempt of an activity that runs author code may take.
+        checks: How each check that is demanded is asked, by its name.
     """
 
     local: bool = False
     local_timeout: float = 1.0
     timeout: float = 30.0
+    checks: dict[str, CheckPlan] = Field(default_factory=dict)
 
 
 class Assessment(Value):
@@ -66,6 +84,9 @@ class Assessment(Value):
         rejection: Why the request cannot go on, where it cannot.
         strategy: The strictest that the domain and the policies name.
         expires_in: The deadline of a request that names none.
+        findings: What looking at schedules, dependencies and reserved quota brought, by id.
+        lifetime: How long a grant counts where its requirement does not say, by the risk.
+        on_state_moved: What the domain does with open requests when their state moves.
     """
 
     at: datetime
@@ -88,6 +109,9 @@ class Assessment(Value):
     expires_in: timedelta
     rejection: Rejection | None = None
     plan: Plan = Plan()
+    findings: dict[str, Finding] = Field(default_factory=dict)
+    lifetime: timedelta | None = None
+    on_state_moved: Literal["wait", "supersede"] = "wait"
 
 
 def assess(
@@ -100,6 +124,9 @@ def assess(
     directory: Directory,
     requesters: Iterable[str],
     plan: Plan,
+    demands: Iterable[Requirement] = (),
+    lifetimes: Mapping[RiskLevel, timedelta] | None = None,
+    on_state_moved: Literal["wait", "supersede"] = "wait",
 ) -> Assessment:
     """Make an assessment of a run in mode simulate.
 
@@ -112,8 +139,14 @@ def assess(
         directory: Who could answer the requirements.
         requesters: Who never counts.
         plan: How to ask for what comes next.
+        demands: What the request demands of itself.
+        lifetimes: How long a grant counts, by the risk.
+        on_state_moved: What the domain does with open requests when their state moves.
     """
-    requirements = result.ruling.requirements
+    own = tuple(demands)
+    requirements = (
+        united((*result.ruling.requirements, *own)) if own else result.ruling.requirements
+    )
     answered = every(requirements)
     among = tuple(prefix for r in answered for prefix in r.covers)
     barred = tuple(requesters)
@@ -151,6 +184,8 @@ def assess(
         expires_in=expires_in,
         rejection=rejection_of(result) or _too_many_ways(requirements),
         plan=plan,
+        lifetime=(lifetimes or {}).get(result.intent.risk),
+        on_state_moved=on_state_moved,
     )
 
 
@@ -165,9 +200,7 @@ def unfillable(
     barred = tuple(requesters)
     demands: list[list[list[tuple[str, int]]]] = []
     for requirement in assessment.requirements:
-        approvals = [
-            [r for r in way if r.kind == RequirementKind.APPROVAL] for way in ways(requirement)
-        ]
+        approvals = [[r for r in way if r.kind in BY_PEOPLE] for way in ways(requirement)]
         unknown = [_unknown(directory, way) for way in approvals]
         if unknown and all(unknown):
             names = [*dict.fromkeys(token for tokens in unknown for token in tokens)]
@@ -185,7 +218,7 @@ def unfillable(
         demands.append([[(r.id, r.needed) for r in way] for way in known])
     people: dict[str, list[str]] = {}
     for requirement in every(assessment.requirements):
-        if requirement.kind == RequirementKind.APPROVAL:
+        if requirement.kind in BY_PEOPLE:
             for person in directory.able(requirement, barred):
                 people.setdefault(person.id, []).append(requirement.id)
     filled = {key: len(who) for key, who in choose(demands, people).items()}
@@ -206,6 +239,44 @@ def unfillable(
             ),
             metadata={"requirement": requirement.id},
         )
+    return None
+
+
+def unsatisfiable(assessment: Assessment, deadline: datetime) -> Rejection | None:
+    """Answer why what is demanded can never be met, or nothing when it may be.
+
+    Looked for at submission only; later it may be that somebody is about to mend it.
+
+    Args:
+        assessment: The first one, with what was found.
+        deadline: The request's.
+    """
+    for requirement in assessment.requirements:
+        finding = assessment.findings.get(requirement.id)
+        if requirement.kind == RequirementKind.QUOTA and requirement.parameters:
+            wanted = requirement.wanted
+            if wanted.budget is not None and wanted.amount > wanted.budget.limit:
+                return Rejection(
+                    category="unsatisfiable",
+                    code="no_budget",
+                    message=f"There is never room for {requirement.describe()}. Ask for less.",
+                    metadata={"requirement": requirement.id},
+                )
+        if requirement.kind != RequirementKind.SCHEDULE or finding is None:
+            continue
+        by = deadline
+        if requirement.duration is not None:
+            by = min(by, assessment.at + requirement.duration)
+        if finding.verdict == "not_yet" and (finding.again_at is None or finding.again_at >= by):
+            return Rejection(
+                category="unsatisfiable",
+                code="no_window",
+                message=(
+                    f"There is no moment for it before its deadline at {by.isoformat()}: "
+                    f"{requirement.describe()}: {finding.reason}"
+                ),
+                metadata={"requirement": requirement.id},
+            )
     return None
 
 

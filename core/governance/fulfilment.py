@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from ..requirements import ANY, Requirement, RequirementKind
+from ..requirements import ANY, BY_PEOPLE, Requirement, RequirementKind
 from .alternatives import Way, members, reached, ways, ways_left
 from .lifecycle import append, intend, move
 from .matching import choose, match
@@ -22,12 +22,17 @@ from .request import (
     Category,
     Cause,
     Closing,
+    Finding,
     MutationRequest,
     PendingReason,
     Rejection,
     RequirementState,
     Status,
+    told_by,
 )
+
+LOOKED_AT: Final = frozenset(set(RequirementKind) - BY_PEOPLE)
+"""The kinds that nobody answers from a seat: they are looked at."""
 
 
 def settle(request: MutationRequest, at: datetime) -> MutationRequest:
@@ -40,7 +45,7 @@ def settle(request: MutationRequest, at: datetime) -> MutationRequest:
         return request
     request = _count(request, at)
     if (refused := _lost(request)) is not None:
-        return intend(_shown(request), _rejected(request, refused))
+        return intend(_shown(request), _no(request, refused))
     met = all(r.status == "fulfilled" for r in request.demanded)
     if met and request.status is not Status.APPROVED:
         request = move(
@@ -55,7 +60,7 @@ def settle(request: MutationRequest, at: datetime) -> MutationRequest:
 
 def next_deadline(request: MutationRequest) -> datetime:
     """Answer the next absolute time at which something expires if nothing happens."""
-    return min([request.expires_at, *(r.deadline for r in _awaited(request) if r.deadline)])
+    return min([request.expires_at, *(r.deadline for r in awaited(request) if r.deadline)])
 
 
 def expire(request: MutationRequest, at: datetime) -> MutationRequest:
@@ -66,7 +71,7 @@ def expire(request: MutationRequest, at: datetime) -> MutationRequest:
     """
     if request.status.is_terminal or request.closing is not None or at < next_deadline(request):
         return request
-    late = [r for r in _awaited(request) if r.deadline and r.deadline <= at]
+    late = [r for r in awaited(request) if r.deadline and r.deadline <= at]
     marked = _expired(request, late)
     if (over := _lost(marked)) is not None:
         return intend(request, _overdue(over, late))
@@ -101,10 +106,41 @@ def is_one_grant_away(request: MutationRequest) -> bool:
         request.status is Status.PENDING
         and request.closing is None
         and sum(reason.missing for reason in request.pending) == 1
+        and all(
+            leaf.kind == RequirementKind.APPROVAL
+            for reason in request.pending
+            for leaf in reason.leaves()
+        )
     )
 
 
-def _awaited(request: MutationRequest) -> list[RequirementState]:
+def with_findings(
+    request: MutationRequest, findings: Mapping[str, Finding], at: datetime
+) -> MutationRequest:
+    """Write down what looking brought, by requirement id; what is outdated is left out."""
+    states: list[RequirementState] = []
+    for state in request.requirements:
+        finding = findings.get(state.id)
+        if finding is None or finding.binding != state.binding:
+            states.append(state)
+            continue
+        if finding.verdict == "failed" and not state.has_failed:
+            request = append(
+                request,
+                Category.REQUIREMENT,
+                "Failed",
+                actor_id=finding.actor_id,
+                at=at,
+                reason=finding.reason,
+                decision_id=finding.decision_id,
+                requirement=state.id,
+                evidence=finding.metadata or None,
+            )
+        states.append(state.model_copy(update={"finding": finding, "asked": state.asked + 1}))
+    return request.model_copy(update={"requirements": tuple(states)})
+
+
+def awaited(request: MutationRequest) -> list[RequirementState]:
     """Answer what is open and lacks an answer, by which something unmet could still be met."""
     states, ended = _states(request), _ended(request)
     unmet = [r.requirement for r in request.demanded if r.status != "fulfilled"]
@@ -221,17 +257,15 @@ def _advance(
     reached: bool,
 ) -> tuple[MutationRequest, RequirementState]:
     requirement = state.requirement
-    approval = requirement.kind == RequirementKind.APPROVAL
-    counted = approval or requirement.kind == ANY
-    met = counted and requirement.is_met(full)
-    category = _category(requirement)
+    category, by_people = _category(requirement), requirement.kind in BY_PEOPLE
+    met = requirement.is_met(full)
     given = f"{len(granted_by)} of {requirement.needed}"
     update: dict[str, object] = {"granted_by": granted_by}
     if state.status == "waiting" and reached:
         request = append(
             request,
             category,
-            "Requested" if approval else "Opened",
+            "Requested" if by_people else "Opened",
             actor_id=SYSTEM,
             at=at,
             reason=requirement.describe(),
@@ -240,29 +274,75 @@ def _advance(
         )
         update |= _opened(state, request.decisions[-1].at)
     status = update.get("status", state.status)
-    if status == "open" and met:
+    if status == "fulfilled" and requirement.kind == RequirementKind.QUOTA and not reached:
         request = append(
             request,
-            category,
-            "QuorumSatisfied" if approval else "Fulfilled",
+            Category.REQUIREMENT,
+            "Released",
             actor_id=SYSTEM,
             at=at,
-            reason=f"{given}: {', '.join(granted_by)}" if approval else _met_by(requirement, full),
+            reason="Something else is unmet again; what was reserved is given back.",
             requirement=state.id,
         )
+        update |= {"status": "waiting", "finding": None, "opened_at": None, "deadline": None}
+    elif status == "open" and met:
+        request = _fulfilled(request, state, granted_by, at, full=full)
         update["status"] = "fulfilled"
-    elif status == "fulfilled" and counted and not met:
+    elif status == "fulfilled" and not met:
         request = append(
             request,
             Category.REQUIREMENT,
             "Reopened",
             actor_id=SYSTEM,
             at=at,
-            reason=f"{given} remain" if approval else "No alternative is met any more.",
+            reason=_why_reopened(state, given),
             requirement=state.id,
         )
         update |= _opened(state, request.decisions[-1].at)
     return request, state.model_copy(update=update)
+
+
+def _fulfilled(
+    request: MutationRequest,
+    state: RequirementState,
+    granted_by: tuple[str, ...],
+    at: datetime,
+    *,
+    full: Collection[str],
+) -> MutationRequest:
+    """Say that it is met, and who said so: people, an alternative, or whoever looked."""
+    requirement, finding = state.requirement, state.finding
+    if finding is None:
+        by_people = requirement.kind in BY_PEOPLE
+        given = f"{len(granted_by)} of {requirement.needed}: {', '.join(granted_by)}"
+        return append(
+            request,
+            _category(requirement),
+            "QuorumSatisfied" if requirement.kind == RequirementKind.APPROVAL else "Fulfilled",
+            actor_id=SYSTEM,
+            at=at,
+            reason=given if by_people else _met_by(requirement, full),
+            requirement=state.id,
+        )
+    return append(
+        request,
+        Category.REQUIREMENT,
+        "Reserved" if requirement.kind == RequirementKind.QUOTA else "Fulfilled",
+        actor_id=finding.actor_id,
+        at=at,
+        reason=finding.reason,
+        decision_id=finding.decision_id,
+        requirement=state.id,
+        evidence=finding.metadata or None,
+    )
+
+
+def _why_reopened(state: RequirementState, given: str) -> str:
+    if state.finding is not None:
+        return state.finding.reason
+    if state.requirement.kind in BY_PEOPLE:
+        return f"{given} remain"
+    return "No alternative is met any more."
 
 
 def _opened(state: RequirementState, at: datetime) -> dict[str, object]:
@@ -301,10 +381,10 @@ def _have(state: RequirementState) -> int:
 
 
 def _places(state: RequirementState) -> int:
-    """Answer how many must sit; what is not answered by people is a seat until it is met."""
-    if state.requirement.kind == RequirementKind.APPROVAL:
+    """Answer how many must sit; what is looked at is a seat that nobody fills until it holds."""
+    if state.requirement.kind in BY_PEOPLE:
         return state.requirement.needed
-    return 0 if state.status == "fulfilled" else 1
+    return 0 if state.holds else 1
 
 
 def _seats(way: Way, states: Mapping[str, RequirementState]) -> list[tuple[str, int]]:
@@ -319,7 +399,7 @@ def _full(
 
 
 def _is_refused(state: RequirementState) -> bool:
-    if state.requirement.kind != RequirementKind.APPROVAL or not state.refused_by:
+    if state.requirement.kind not in BY_PEOPLE or not state.refused_by:
         return False
     limit = state.requirement.refusals
     if limit is None:
@@ -328,8 +408,12 @@ def _is_refused(state: RequirementState) -> bool:
 
 
 def _ended(request: MutationRequest) -> frozenset[str]:
-    """Answer the ids of what was refused or has expired."""
-    return frozenset(r.id for r in request.requirements if r.status == "expired" or _is_refused(r))
+    """Answer the ids of what was refused, has failed or has expired."""
+    return frozenset(
+        r.id
+        for r in request.requirements
+        if r.status == "expired" or r.has_failed or _is_refused(r)
+    )
 
 
 def _lost(request: MutationRequest) -> RequirementState | None:
@@ -373,6 +457,25 @@ def _overdue(over: RequirementState, late: Sequence[RequirementState]) -> Closin
     return Closing(status=Status.EXPIRED, actor_id=SYSTEM, reason=reason, cause=cause)
 
 
+def _no(request: MutationRequest, lost: RequirementState) -> Closing:
+    """Answer the end of a request that has no way left: by what failed last, or who refused."""
+    inside = {r.id for r in members(lost.requirement)}
+    failed = [
+        r.finding
+        for r in request.requirements
+        if r.id in inside and r.finding is not None and r.has_failed
+    ]
+    if not failed:
+        return _rejected(request, lost)
+    last = max(failed, key=lambda finding: finding.at)
+    return Closing(
+        status=Status.REJECTED,
+        actor_id=last.actor_id,
+        reason=last.reason,
+        rejection=last.rejection,
+    )
+
+
 def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
     inside = {r.id for r in members(refused.requirement)}
     last = next(
@@ -386,9 +489,13 @@ def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
         if r.id in inside and _is_refused(r)
         for actor in r.refused_by
     }
-    message = f"Refused by {', '.join(sorted(refusing))}" + (
-        f": {last.reason}" if last.reason else "."
+    review = all(
+        r.requirement.kind == RequirementKind.REVIEW
+        for r in request.requirements
+        if r.id in inside and _is_refused(r)
     )
+    said = "The review failed, by" if review else "Refused by"
+    message = f"{said} {', '.join(sorted(refusing))}" + (f": {last.reason}" if last.reason else ".")
     given = next(
         (d.metadata.get("given") for d in request.decisions if d.number == last.decision), None
     )
@@ -398,7 +505,7 @@ def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
         reason=message,
         rejection=Rejection(
             category="approval",
-            code="refused",
+            code="review_failed" if review else "refused",
             message=message,
             metadata={"requirement": refused.id, "given": given},
         ),
@@ -410,11 +517,12 @@ def _reason(request: MutationRequest, state: RequirementState) -> PendingReason:
         kind=state.requirement.kind,
         requirement_id=state.id,
         text=_text(state),
-        who=state.requirement.who.tokens if state.status == "open" else (),
+        who=_who(state) if state.status == "open" else (),
         needed=_needed(state),
         have=_have(state),
         until=state.deadline or request.expires_at,
         open=state.status == "open",
+        again_at=state.finding.again_at if state.finding else None,
     )
     alternatives = _lacking(request, state) if state.requirement.kind == ANY else ()
     if not alternatives:
@@ -445,12 +553,18 @@ def _lacking(
     left = next(left for requirement, left in now.ways if requirement.id == state.id)
     return tuple(
         tuple(
-            _reason(request, states[key].model_copy(update={"granted_by": who}))
+            _reason(request, _as_it_would_be(states[key], who))
             for key, who in _beside(now, way, states).items()
             if len(who) < _places(states[key])
         )
         for way in left
     )
+
+
+def _as_it_would_be(state: RequirementState, who: tuple[str, ...]) -> RequirementState:
+    """Answer what is met now as what it lacks where those who meet it sit elsewhere."""
+    status = "open" if state.status == "fulfilled" else state.status
+    return state.model_copy(update={"granted_by": who, "status": status})
 
 
 def _met_by(requirement: Requirement, full: Collection[str]) -> str:
@@ -479,18 +593,28 @@ def _why_pending(request: MutationRequest) -> str:
     return "; ".join(_reason(request, r).text for r in request.demanded if r.status != "fulfilled")
 
 
-def _text(state: RequirementState) -> str:
+def _who(state: RequirementState) -> tuple[str, ...]:
+    """Answer who can meet it: people, or what it is told by."""
     requirement = state.requirement
-    if requirement.kind == RequirementKind.APPROVAL:
+    return requirement.who.tokens or told_by(requirement, asking=not state.holds)
+
+
+def _text(state: RequirementState) -> str:
+    requirement, finding = state.requirement, state.finding
+    later = f" (step {requirement.step}, not open yet)" if state.status == "waiting" else ""
+    if requirement.kind == RequirementKind.QUOTA and later:
+        later = " (taken last)"
+    if requirement.kind in BY_PEOPLE:
         title = f"{requirement.title}: " if requirement.title else ""
-        words = f"{title}approval by {requirement.needed} of {requirement.who.describe()}"
+        words = f"{title}{requirement.kind} by {requirement.needed} of {requirement.who.describe()}"
         have = f", {len(state.granted_by)} given" if state.granted_by else ""
-        later = f" (step {requirement.step}, not open yet)" if state.status == "waiting" else ""
         return f"{words}{have}{later}"
-    known = {ANY, *RequirementKind}
-    if requirement.kind not in known:
+    if requirement.kind not in {ANY, *RequirementKind}:
         return f"unknown requirement {requirement.kind!r}: nothing here can meet it"
-    return requirement.describe()
+    if finding is None:
+        return f"{requirement.describe()}{later}"
+    again = f"; looked at again at {_iso(finding.again_at)}" if finding.again_at else ""
+    return f"{requirement.describe()}: {finding.reason}{again}"
 
 
 def _iso(at: datetime | None) -> str:

@@ -90,6 +90,10 @@ def submit(request_id: str, wish: Wish, at: datetime, *, expires_in: timedelta) 
         updated_at=at,
         expires_at=at + (wish.expires_in or expires_in),
         expected_version=wish.expected_version,
+        not_before=wish.not_before,
+        depends_on=wish.depends_on,
+        supersedes=wish.supersedes,
+        on_state_moved=wish.on_state_moved,
     )
     return append(
         request, Category.LIFECYCLE, "Submitted", actor_id=wish.actor_id, at=at, reason=wish.reason

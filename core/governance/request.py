@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from ..audit import MutationRecord
 from ..context import ActorType, Mode, MutationContext
@@ -18,7 +18,7 @@ from ..digests import digest
 from ..effects import EffectPreview, SideEffect
 from ..model import Value
 from ..mutation import Intent
-from ..requirements import Requirement, Strategy
+from ..requirements import Requirement, RequirementKind, Strategy
 from ..validation import Issue
 
 MAX_REFUSED = 500
@@ -95,7 +95,7 @@ class Wish(Value):
     expected_version: int | None = Field(default=None, ge=0)
     strategy: Strategy | None = None
     expires_in: timedelta | None = Field(default=None, gt=timedelta(0), le=timedelta(days=3650))
-    not_before: datetime | None = None
+    not_before: AwareDatetime | None = None
     depends_on: Annotated[tuple[Id, ...], Field(max_length=200)] = ()
     supersedes: Id | None = None
     on_state_moved: Literal["wait", "supersede"] | None = None
@@ -179,6 +179,38 @@ class Snapshot(Value):
     policy_set_digest: str
 
 
+class Finding(Value):
+    """What looking at a requirement brought that nobody answers from a seat.
+
+    Attributes:
+        verdict: Whether it is met; or that it cannot be said yet.
+        at: When it was looked at, by the workflow's time.
+        binding: The grant binding it was found for; found for another, it says nothing.
+        actor_id: Who says so.
+        reason: For people to read.
+        again_at: Of `not_yet`, when to look again; `None`: somebody will say.
+        have: How much of what is needed is there, where that can be counted.
+        needed: How much is needed.
+        reference: What another system calls the question that was filed there.
+        decision_id: The sender's name for the message that said so.
+        rejection: Of `failed`, why the request cannot go on.
+        metadata: Evidence.
+    """
+
+    verdict: Literal["holds", "failed", "not_yet"]
+    at: datetime
+    binding: str
+    actor_id: str
+    reason: str = ""
+    again_at: datetime | None = None
+    have: int = 0
+    needed: int = 1
+    reference: str | None = None
+    decision_id: str | None = None
+    rejection: Rejection | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
 RequirementStatus = Literal["waiting", "open", "fulfilled", "expired"]
 
 
@@ -194,6 +226,11 @@ class RequirementState(Value):
         deadline: When it expires; it runs from when it opened.
         granted_by: Who fills its seats now; in an alternative that is not met, who would.
         refused_by: Who refuses it now.
+        finding: What looking at it brought last, where nobody answers it from a seat.
+        asked: How often it was looked at since it opened.
+        lifetime: How long a grant counts here; `None`: as long as the request.
+        reminded_at: When those who may answer were reminded.
+        escalated_at: When others were let in to answer as well.
     """
 
     id: str
@@ -207,6 +244,21 @@ class RequirementState(Value):
     deadline: datetime | None = None
     granted_by: tuple[str, ...] = ()
     refused_by: tuple[str, ...] = ()
+    finding: Finding | None = None
+    asked: int = 0
+    lifetime: timedelta | None = None
+    reminded_at: datetime | None = None
+    escalated_at: datetime | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Answer whether what was found says that it is met."""
+        return self.finding is not None and self.finding.verdict == "holds"
+
+    @property
+    def has_failed(self) -> bool:
+        """Answer whether what was found says that it can no longer be met."""
+        return self.finding is not None and self.finding.verdict == "failed"
 
 
 class Answer(Value):
@@ -215,6 +267,7 @@ class Answer(Value):
     Attributes:
         bindings: The requirements it may count for, each with the grant binding it was given on.
         decision: The number of the decision that recorded it.
+        in_place_of: Who delegated the right to give it.
     """
 
     actor_id: str
@@ -224,6 +277,24 @@ class Answer(Value):
     at: datetime
     reason: str = ""
     effect: EffectPreview = EffectPreview()
+    in_place_of: str | None = None
+
+
+class Delegation(Value):
+    """A right to answer one request, handed on for a time.
+
+    Attributes:
+        actor_id: Whose right it is.
+        to: Who may use it.
+        until: When it ends; what was answered before stands.
+        requirement_id: For which requirement; `None`: for whatever they may answer.
+    """
+
+    actor_id: str
+    to: str
+    since: datetime
+    until: datetime
+    requirement_id: str | None = None
 
 
 class PendingReason(Value):
@@ -234,6 +305,7 @@ class PendingReason(Value):
         needed: How many answers it takes; with alternatives, that which lacks least does.
         have: How many of them have been given.
         alternatives: Sets of which one suffices, each with what it still lacks.
+        again_at: When it is looked at again, where it is looked at.
     """
 
     kind: str
@@ -245,6 +317,7 @@ class PendingReason(Value):
     until: datetime | None = None
     open: bool = True
     alternatives: tuple[tuple[PendingReason, ...], ...] = ()
+    again_at: datetime | None = None
 
     @property
     def missing(self) -> int:
@@ -258,6 +331,31 @@ class PendingReason(Value):
         for way in self.alternatives:
             for each in way:
                 yield from each.leaves()
+
+
+def told_by(requirement: Requirement, *, asking: bool) -> tuple[str, ...]:
+    """Answer by what a request is told that a requirement is worth another look.
+
+    Args:
+        requirement: The requirement.
+        asking: Whether it is unmet; one that is met needs to be told of nothing but what undoes it,
+            and that is looked at again before the request executes.
+    """
+    if not asking:
+        return ()
+    match requirement.kind:
+        case RequirementKind.DEPENDENCY:
+            return tuple(f"request:{each}" for each in requirement.requests)
+        case RequirementKind.SCHEDULE if requirement.timing.calendar_id:
+            return (f"state:{requirement.timing.calendar_id}",)
+        case RequirementKind.QUOTA:
+            budget = requirement.wanted.budget_id
+            return (
+                f"budget:{requirement.wanted.key}",
+                *((f"state:{budget}",) if budget else ()),
+            )
+        case _:
+            return ()
 
 
 class RefusedMessage(Value):
@@ -326,6 +424,12 @@ class MutationRequest(Value):
     irreversible: str | None = None
     plan: Metadata | None = None
     links: tuple[Link, ...] = ()
+    not_before: datetime | None = None
+    depends_on: tuple[str, ...] = ()
+    supersedes: str | None = None
+    on_state_moved: Literal["wait", "supersede"] | None = None
+    delegations: tuple[Delegation, ...] = ()
+    comments: int = 0
 
     @property
     def requester_ids(self) -> frozenset[str]:
@@ -358,7 +462,25 @@ class MutationRequest(Value):
     @property
     def awaiting(self) -> tuple[str, ...]:
         """Answer whom it waits for, as requirements name them: `user:ana`, `role:security`."""
-        return tuple(dict.fromkeys(token for reason in self.pending for token in reason.who))
+        named = (token for reason in self.pending for token in reason.who)
+        return tuple(dict.fromkeys(t for t in named if t.startswith(("user:", "role:", "group:"))))
+
+    @property
+    def told_by(self) -> tuple[str, ...]:
+        """Answer what it is told by: `request:ID` ends, `state:ID` moves, `budget:KEY` has room.
+
+        The store keeps these beside `awaiting`, and whoever ends a request wakes who waits for it.
+        """
+        found: list[str] = []
+        if self.status.is_terminal:
+            return ()
+        for each in self.requirements:
+            if each.status == "expired" or each.has_failed:
+                continue
+            found += told_by(each.requirement, asking=not each.holds)
+        if self.on_state_moved == "supersede" and self.snapshot is not None:
+            found.append(f"state:{self.state_id}")
+        return tuple(dict.fromkeys(found))
 
     @property
     def closed_at(self) -> datetime | None:

@@ -16,18 +16,20 @@ from pydantic import JsonValue
 
 from ..errors import InvalidTransition, NotAuthorised, NothingToRefresh
 from ..model import Value
-from ..requirements import ANY, RequirementKind, Strategy
+from ..requirements import ANY, BY_PEOPLE, Requirement, RequirementKind, Strategy
+from . import waits
 from .alternatives import every, outer_of
 from .approval import without
 from .assessment import Assessment
 from .binding import binding_of, grant_binding_of
-from .fulfilment import settle
-from .lifecycle import append, hold
+from .fulfilment import settle, with_findings
+from .lifecycle import append, hold, intend
 from .outcome import reject
 from .people import SYSTEM, Directory, Person
 from .request import (
     Answer,
     Category,
+    Closing,
     MutationRequest,
     Rejection,
     RequirementState,
@@ -49,6 +51,7 @@ class ResolutionOutcome(StrEnum):
     REVOKED = "revoked"
     INELIGIBLE = "ineligible"
     REJECTED = "rejected"
+    SUPERSEDED = "superseded"
     HELD = "held"
 
     @property
@@ -140,7 +143,10 @@ def assessed(
     if assessment.rejection is not None:
         return reject(request, assessment.rejection, actor_id=SYSTEM)
     wanted = request.expected_version
-    request = _adopted(request, assessment, round_=1)
+    request = request.model_copy(
+        update={"on_state_moved": request.on_state_moved or assessment.on_state_moved}
+    )
+    request = with_findings(_adopted(request, assessment, round_=1), assessment.findings, at)
     if wanted is not None and wanted != assessment.version:
         return _stale_at_once(request, assessment, at, wanted=wanted)
     return settle(request, at)
@@ -215,7 +221,7 @@ def resolve(
         return Resolution.model_validate({**known, "outcome": outcome, **more})
 
     lost = revoked(request, directory)
-    reasons = eligibility(request, directory, at)
+    reasons = eligibility(waits.found(request, assessment.findings, at), directory, at)
     if directory.find(request.context.actor_id) is None:
         rejection = Rejection(category="policy", code="unauthorised", message=f"{reasons[-1]}.")
         return answer(ResolutionOutcome.REJECTED, rejection=rejection, reasons=reasons)
@@ -226,6 +232,8 @@ def resolve(
     if assessment.rejection is not None:
         return answer(ResolutionOutcome.REJECTED, rejection=assessment.rejection)
     base = answer(ResolutionOutcome.VALIDATED)
+    if is_superseded(request, assessment.version):
+        return answer(ResolutionOutcome.SUPERSEDED)
     strategy = Strategy.strictest([request.strategy, assessment.strategy])
     if base.moved and strategy is Strategy.REJECT_STALE:
         return answer(ResolutionOutcome.REJECTED, rejection=_stale(base))
@@ -244,7 +252,10 @@ def resolved(request: MutationRequest, resolution: Resolution) -> MutationReques
         case ResolutionOutcome.HELD:
             return hold(request, resolution.held or "unknown", at)
         case ResolutionOutcome.INELIGIBLE:
-            return settle(request.model_copy(update={"held": None}), at)
+            findings = assessment.findings if assessment else {}
+            return waits.found(request.model_copy(update={"held": None}), findings, at)
+        case ResolutionOutcome.SUPERSEDED:
+            return superseded_by_version(request, resolution.current)
         case ResolutionOutcome.REVOKED:
             for actor in resolution.revoked:
                 request = append(
@@ -286,6 +297,8 @@ def adopt(
     _raise_if_ended(request)
     if assessment.rejection is not None:
         return reject(request, assessment.rejection, actor_id=SYSTEM)
+    if is_superseded(request, assessment.version):
+        return superseded_by_version(request, assessment.version)
     found = _comparison(request, assessment)
     moved = request.snapshot is None or (
         request.snapshot.version != assessment.version or not _same_effect(request, assessment)
@@ -308,6 +321,14 @@ def adopt(
         request = _resolution_decision(request, "ApprovalsSurvived", actor_id, at, proof)
     else:
         request = _resolution_decision(request, "RevalidationRequired", actor_id, at, proof)
+    request = _told_of(request, found, at)
+    request = request.model_copy(update={"strategy": strategy, "held": None})
+    request = _adopted(request, assessment, round_=request.round + (1 if renewed else 0))
+    return settle(with_findings(request, assessment.findings, at), at)
+
+
+def _told_of(request: MutationRequest, found: _Comparison, at: datetime) -> MutationRequest:
+    """Say which requirements are dropped, and which are asked again."""
     for dropped in found.dropped:
         request = append(
             request,
@@ -320,7 +341,7 @@ def adopt(
         )
     for reset in found.reset:
         state = request.requirement(reset)
-        approval = state is not None and state.requirement.kind == RequirementKind.APPROVAL
+        approval = state is not None and state.requirement.kind in BY_PEOPLE
         request = append(
             request,
             Category.APPROVAL if approval else Category.REQUIREMENT,
@@ -330,8 +351,28 @@ def adopt(
             reason="What it answers for has changed; it is asked again.",
             requirement=reset,
         )
-    request = request.model_copy(update={"strategy": strategy, "held": None})
-    return settle(_adopted(request, assessment, round_=request.round + (1 if renewed else 0)), at)
+    return request
+
+
+def is_superseded(request: MutationRequest, version: int | None) -> bool:
+    """Answer whether the state moved on, and the request is not to outlive that."""
+    return (
+        request.on_state_moved == "supersede"
+        and request.snapshot is not None
+        and version is not None
+        and request.snapshot.version != version
+        and not request.status.is_terminal
+    )
+
+
+def superseded_by_version(request: MutationRequest, version: int | None) -> MutationRequest:
+    """Intend the end of a request whose state moved on."""
+    before = request.snapshot.version if request.snapshot else 0
+    reason = (
+        f"The state moved from version {before} to {version}, and this request asked to be "
+        "superseded then."
+    )
+    return intend(request, Closing(status=Status.SUPERSEDED, actor_id=SYSTEM, reason=reason))
 
 
 def _raise_if_ended(request: MutationRequest) -> None:
@@ -381,17 +422,27 @@ def _bindings(request: MutationRequest, assessment: Assessment) -> dict[str, str
     strategy = Strategy.strictest([request.strategy, assessment.strategy])
     return {
         r.id: r.id
-        if r.kind == ANY
+        if r.kind in _BY_ITSELF
         else grant_binding_of(
             assessment.mutations,
             r.id,
-            strategy,
+            _held_to(r, strategy),
             covered=_covered(assessment, r.id),
             effect=assessment.effect_digest,
             version=assessment.version,
         )
         for r in every(assessment.requirements)
     }
+
+
+_BY_ITSELF = frozenset({ANY, *waits.TOLD})
+"""The kinds that hold on to nothing but what they demand."""
+
+
+def _held_to(requirement: Requirement, strategy: Strategy) -> Strategy:
+    """Answer what drift does to one requirement; a check may be bound to the mutation only."""
+    by_mutation = requirement.kind == RequirementKind.CHECK and not requirement.is_bound_to_effect
+    return Strategy.REVALIDATE_ON_LATEST if by_mutation else strategy
 
 
 def _covered(assessment: Assessment, requirement_id: str) -> str:
@@ -413,8 +464,19 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
             binding=bindings[requirement.id],
             able=assessment.able.get(requirement.id, 0),
             of=of[requirement.id],
+            lifetime=requirement.lifetime or assessment.lifetime
+            if requirement.kind in BY_PEOPLE
+            else None,
         )
         old = request.requirement(requirement.id)
+        if old is not None and old.binding == state.binding:
+            state = state.model_copy(
+                update={
+                    "finding": old.finding,
+                    "asked": old.asked,
+                    "escalated_at": old.escalated_at,
+                }
+            )
         if (
             old is not None
             and old.binding == state.binding
@@ -428,8 +490,12 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
                     "deadline": old.deadline,
                     "granted_by": old.granted_by,
                     "refused_by": old.refused_by,
+                    "reminded_at": old.reminded_at,
                 }
             )
+        if renewed and requirement.kind == RequirementKind.QUOTA:
+            # Given back; it keeps its place among those who ask for room.
+            state = state.model_copy(update={"status": "waiting", "finding": None})
         states.append(state)
     answers = tuple(
         answer.model_copy(update={"bindings": kept})

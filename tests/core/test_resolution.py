@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from core.effects import Effect
 from core.errors import DecisionRefused, NotAuthorised, NothingToRefresh, OutdatedBinding
-from core.governance import approval, fulfilment, resolution
+from core.governance import approval, fulfilment, resolution, waits
 from core.governance.assessment import Assessment
 from core.governance.lifecycle import close
 from core.governance.people import Directory
-from core.governance.request import Closing, MutationRequest, Rejection, Status
+from core.governance.request import Closing, Finding, MutationRequest, Rejection, Status
 from core.governance.resolution import Resolution, ResolutionOutcome
 from core.requirements import Requirement, Strategy
 from tests.core.builders import (
@@ -343,8 +343,9 @@ def test_carried_grants_count_towards_the_new_round() -> None:
 
 def test_a_check_whose_result_was_on_another_effect_is_asked_again_in_a_new_round() -> None:
     request = waiting(check())
-    passed = request.requirements[0].model_copy(update={"status": "fulfilled"})
-    request = fulfilment.settle(request.model_copy(update={"requirements": (passed,)}), AT)
+    asked = request.requirements[0]
+    passed = Finding(verdict="holds", at=AT, binding=asked.binding, actor_id="service:ci")
+    request = waits.found(request, {asked.id: passed}, AT)
     assert request.status is Status.APPROVED
 
     after, found = resolve(request, assessment(check(), version=MOVED, does=OTHER))

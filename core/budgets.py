@@ -1,0 +1,105 @@
+"""How much may be committed in a window of time, and when there is room again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from .calendars import TimeZone
+from .model import Value
+
+Period = Literal["hour", "day", "week", "month"]
+
+
+class Budget(Value):
+    """A limit on what is committed in a window.
+
+    Attributes:
+        limit: How much; executions, or whole units of whatever is counted, such as cents.
+        per: A duration: the window slides, and ends now. Or the name of a calendar period.
+        timezone: Where calendar periods begin; weeks begin on Monday.
+    """
+
+    limit: int = Field(ge=0, le=10**15)
+    per: timedelta | Period
+    timezone: TimeZone = "UTC"
+
+    def describe(self) -> str:
+        """Answer in words how much may be committed, and in what window."""
+        return f"{self.limit} per {self.per}"
+
+
+class Quota(Value):
+    """What a quota requirement demands: room for an amount in a budget.
+
+    Attributes:
+        key: Which budget: whoever names the same key shares it. A policy writes into it whatever
+            the budget is for: a state, an actor, a category.
+        amount: How much this request takes.
+        budget: The budget itself.
+        budget_id: Or the id of a state that is one, read whenever it is looked at.
+    """
+
+    key: str = Field(min_length=1, max_length=200)
+    amount: int = Field(default=1, ge=1, le=10**15)
+    budget: Budget | None = None
+    budget_id: str | None = None
+
+    def describe(self) -> str:
+        """Answer in words what is demanded."""
+        of = self.budget.describe() if self.budget else f"as {self.budget_id} says"
+        return f"{self.amount} of the budget {self.key} ({of})"
+
+
+class Use(Value):
+    """What a budget is used for, as the store has it when somebody asks for room.
+
+    Attributes:
+        committed: What was committed in the window: when, and how much; oldest first.
+        reserved: How much is reserved by others and not committed yet.
+        ahead: How much those ask for who asked earlier and wait.
+    """
+
+    committed: tuple[tuple[datetime, int], ...] = ()
+    reserved: int = 0
+    ahead: int = 0
+
+    def has_room(self, amount: int, limit: int) -> bool:
+        """Answer whether it fits, with everybody who asked earlier served first."""
+        taken = sum(each for _, each in self.committed)
+        return taken + self.reserved + self.ahead + amount <= limit
+
+
+def room_again(
+    use: Use, amount: int, limit: int, *, slides: timedelta | None, next_period: datetime
+) -> datetime | None:
+    """Answer the earliest moment at which there can be room; nothing where only others can tell.
+
+    It is never too late: others may give room back earlier, and whoever waits is told then.
+
+    Args:
+        use: What was found.
+        amount: How much is wanted.
+        limit: The budget's.
+        slides: How long the window is, where it slides.
+        next_period: When the next calendar period begins; where it slides, `slides` from now.
+    """
+    wanted = use.reserved + use.ahead + amount
+    if amount > limit:
+        return None
+    if slides is None:
+        return next_period
+    left = sum(each for _, each in use.committed)
+    for at, each in _oldest_first(use.committed):
+        left -= each
+        if left + wanted <= limit:
+            return at + slides
+    # Those ahead fill the budget at least once more before there is room.
+    return next_period
+
+
+def _oldest_first(committed: Iterable[tuple[datetime, int]]) -> list[tuple[datetime, int]]:
+    return sorted(committed, key=lambda each: each[0])

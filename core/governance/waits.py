@@ -1,0 +1,247 @@
+"""What a request waits for that nobody answers from a seat: it is looked at, and looked at again.
+
+A check, a schedule, a dependency and a quota are alike here. An activity looks, and says in a
+`Finding` that it holds, that it failed, or not yet and when to look again. What is found when a
+request is resolved counts in the same way: what held and no longer does is waited for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from ..errors import (
+    DeadlinePassed,
+    DuplicateDecision,
+    NotAuthorised,
+    NotFulfillable,
+    SelfApproval,
+    StepNotOpen,
+    UnknownRequirement,
+)
+from ..requirements import Requirement, RequirementKind
+from . import approval, fulfilment
+from .lifecycle import closed
+from .people import Person
+from .request import Finding, MutationRequest, Rejection, RequirementState, Status
+
+TOLD = frozenset({RequirementKind.SCHEDULE, RequirementKind.DEPENDENCY, RequirementKind.QUOTA})
+"""The kinds that a wake-up may be about; a check says itself when it is to be asked again."""
+
+THE_REQUEST = "the request"
+"""Who demands what the start payload asks for."""
+
+
+def demands(request: MutationRequest) -> tuple[Requirement, ...]:
+    """Answer what the request demands of itself, besides what policies demand."""
+    found: list[Requirement] = []
+    if request.not_before is not None:
+        found.append(Requirement.schedule(not_before=request.not_before))
+    if request.depends_on:
+        found.append(Requirement.dependency(*request.depends_on))
+    return tuple(r.model_copy(update={"demanded_by": (THE_REQUEST,)}) for r in found)
+
+
+def to_look_at(request: MutationRequest, at: datetime) -> tuple[RequirementState, ...]:
+    """Answer what is open and unmet where nobody has looked yet, or where it is time to."""
+    return tuple(
+        r
+        for r in _looked_at(request)
+        if r.finding is None or (r.finding.again_at is not None and r.finding.again_at <= at)
+    )
+
+
+def next_look(request: MutationRequest) -> datetime | None:
+    """Answer when something is to be looked at again; nothing where somebody will say."""
+    moments = [r.finding.again_at for r in _looked_at(request) if r.finding is not None]
+    return min((m for m in moments if m is not None), default=None)
+
+
+def told(request: MutationRequest, at: datetime) -> MutationRequest:
+    """Let everything be looked at again that a wake-up may be about."""
+    open_to = {r.id for r in _looked_at(request) if r.requirement.kind in TOLD}
+    return request.model_copy(
+        update={
+            "requirements": tuple(
+                r.model_copy(update={"finding": r.finding.model_copy(update={"again_at": at})})
+                if r.id in open_to and r.finding is not None
+                else r
+                for r in request.requirements
+            )
+        }
+    )
+
+
+def found(
+    request: MutationRequest, findings: Mapping[str, Finding], at: datetime
+) -> MutationRequest:
+    """Take what looking brought, by requirement id, and do what follows from it.
+
+    What was found for another binding than the requirement has now is outdated and left out.
+    """
+    if request.status.is_terminal or request.closing is not None:
+        return request
+    return fulfilment.settle(fulfilment.with_findings(request, findings, at), at)
+
+
+def fulfil(
+    request: MutationRequest,
+    sender: Person,
+    at: datetime,
+    *,
+    verdict: Literal["passed", "failed"],
+    requirement_id: str | None = None,
+    reason: str = "",
+    binding: str | None = None,
+    decision_id: str | None = None,
+    metadata: Mapping[str, JsonValue] | None = None,
+) -> MutationRequest:
+    """Take the answer to a callback check, or to a review, and do what follows from it.
+
+    Args:
+        request: The request as it is.
+        sender: Who answers, as the directory knows them.
+        at: When the answer counts as given.
+        verdict: Whether the change may be made.
+        requirement_id: Which requirement it answers; `None`: the only one the sender may answer.
+        reason: Why.
+        binding: What was judged: the binding shown with the request, or the requirement's own;
+            `None` counts only while there was one binding ever.
+        decision_id: The sender's name for the message, kept with the decision.
+        metadata: Evidence, kept with the decision.
+
+    Raises:
+        NotFulfillable: The requirement is no callback check and no review.
+        DecisionRefused: It does not count; the class names why.
+    """
+    if request.status.is_terminal or request.closing is not None:
+        raise closed(request)
+    state = _named(request, sender, requirement_id)
+    if state.requirement.kind == RequirementKind.REVIEW:
+        answer: Any = approval.grant if verdict == "passed" else approval.refuse
+        reviewed: MutationRequest = answer(
+            request,
+            sender,
+            at,
+            requirement_id=state.id,
+            reason=reason,
+            binding=request.binding if binding == state.binding else binding,
+            decision_id=decision_id,
+            metadata=metadata,
+            kind=RequirementKind.REVIEW,
+        )
+        return reviewed
+    _raise_unless_open(request, state, sender, at)
+    if binding != state.binding:
+        approval.raise_if_outdated(request, binding)
+    wanted: Literal["holds", "failed"] = "holds" if verdict == "passed" else "failed"
+    if state.finding is not None and state.finding.verdict == wanted:
+        raise DuplicateDecision(
+            f"{sender.id} says what is known already: {state.requirement.describe()} {verdict}.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
+    said = reason or f"{sender.id} says that it {verdict}."
+    finding = Finding(
+        verdict=wanted,
+        at=at,
+        binding=state.binding,
+        actor_id=sender.id,
+        reason=said,
+        decision_id=decision_id,
+        reference=state.finding.reference if state.finding else None,
+        rejection=None if verdict == "passed" else check_failed(state, said, dict(metadata or {})),
+        metadata=dict(metadata or {}),
+    )
+    return found(request, {state.id: finding}, at)
+
+
+def check_failed(state: RequirementState, reason: str, evidence: dict[str, JsonValue]) -> Rejection:
+    """Answer the rejection of a request whose check failed."""
+    return Rejection(
+        category="check",
+        code="failed",
+        message=f"{state.requirement.describe()} failed: {reason}"[:2000],
+        metadata={"requirement": state.id, "evidence": evidence},
+    )
+
+
+def _looked_at(request: MutationRequest) -> tuple[RequirementState, ...]:
+    if request.status is not Status.PENDING or request.closing is not None:
+        return ()
+    return tuple(
+        r for r in fulfilment.awaited(request) if r.requirement.kind in fulfilment.LOOKED_AT
+    )
+
+
+def _named(
+    request: MutationRequest, sender: Person, requirement_id: str | None
+) -> RequirementState:
+    answered = [r for r in request.requirements if _is_fulfillable(r.requirement)]
+    if requirement_id is None:
+        mine = [r for r in answered if sender.may_answer(r.requirement)]
+        if len(mine) == 1:
+            return mine[0]
+        known = ", ".join(r.id for r in mine or answered) or "none"
+        raise UnknownRequirement(
+            f"Say which requirement of request {request.request_id!r} is fulfilled: {known}.",
+            request_id=request.request_id,
+            requirement_id=None,
+        )
+    state = request.requirement(requirement_id)
+    if state is None:
+        raise UnknownRequirement(
+            f"Request {request.request_id!r} has no requirement {requirement_id!r}; what can be "
+            f"fulfilled: {', '.join(r.id for r in answered) or 'nothing'}.",
+            request_id=request.request_id,
+            requirement_id=requirement_id,
+        )
+    if not _is_fulfillable(state.requirement):
+        raise NotFulfillable(
+            f"{state.requirement.describe()} is a {state.requirement.kind}; fulfil answers reviews "
+            "and checks that name who answers them.",
+            request_id=request.request_id,
+            requirement_id=requirement_id,
+        )
+    return state
+
+
+def _is_fulfillable(requirement: Requirement) -> bool:
+    return requirement.kind == RequirementKind.REVIEW or (
+        requirement.kind == RequirementKind.CHECK and bool(requirement.who)
+    )
+
+
+def _raise_unless_open(
+    request: MutationRequest, state: RequirementState, sender: Person, at: datetime
+) -> None:
+    if sender.id.lower() in request.requester_ids:
+        raise SelfApproval(
+            f"{sender.id} asked for request {request.request_id!r} and never counts towards it.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
+    if not sender.may_answer(state.requirement):
+        raise NotAuthorised(
+            f"{sender.id} may not answer {state.requirement.describe()} of request "
+            f"{request.request_id!r}; who may: {state.requirement.who.describe()}.",
+            request_id=request.request_id,
+            actor_id=sender.id,
+        )
+    if state.status == "waiting":
+        raise StepNotOpen(
+            f"Step {state.requirement.step} of request {request.request_id!r} opens when the steps "
+            "before it are done; answer then.",
+            request_id=request.request_id,
+            step=state.requirement.step,
+        )
+    deadline = min(request.expires_at, state.deadline or request.expires_at)
+    if at >= deadline or state.status == "expired":
+        raise DeadlinePassed(
+            f"The deadline of request {request.request_id!r} was {deadline.isoformat()}.",
+            request_id=request.request_id,
+            deadline=deadline.isoformat(),
+        )
