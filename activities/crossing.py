@@ -1,4 +1,8 @@
-"""Domain errors cross the activity boundary by name; a "no" is not retried, an outage is."""
+"""Domain errors cross the activity boundary by name; a "no" is not retried, an outage is.
+
+What caused them stays behind: a driver's error quotes the rows it was given, a validator's what it
+was asked about, and Temporal would keep both with the failure.
+"""
 
 from __future__ import annotations
 
@@ -35,4 +39,4 @@ class _Crossing(ActivityInboundInterceptor):
                 error.details,
                 type=error.code,
                 non_retryable=not isinstance(error, RETRIED),
-            ) from error
+            ) from None

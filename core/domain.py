@@ -20,6 +20,8 @@ from .mutation import Mutation, RiskLevel, S
 from .options import DEFAULT, Options
 from .policy import Policy, check_names
 from .requirements import Strategy
+from .secrets import told
+from .survey import NOTHING_DECLARED, Survey, survey
 
 NAME = re.compile(r"^[a-z][a-z0-9_.-]{0,63}\Z")
 STATE_ID = re.compile(r"^[a-z][a-z0-9_.-]{0,63}/[^\s/][^\s]{0,134}\Z")
@@ -194,13 +196,14 @@ class Domain(Generic[S]):
             InvalidParameters: They do not validate; the sentence names each field.
         """
         mutation_type = self.mutation(name, version)
+        declared = survey(mutation_type)
         try:
             return mutation_type.model_validate(dict(parameters))
         except ValidationError as error:
-            message = f"The parameters of {name} do not validate: {problems(error)}."
+            message = f"The parameters of {name} do not validate: {problems(error, declared)}."
             raise InvalidParameters(message, mutation_type=name) from error
         except Exception as error:
-            message = f"The parameters of {name} cannot be read: {type(error).__name__}: {error}."
+            message = f"The parameters of {name} cannot be read: {told(error, [declared])}."
             raise InvalidParameters(message, mutation_type=name) from error
 
     def read_record(self, record: MutationRecord) -> Mutation[S]:
@@ -222,6 +225,7 @@ class Domain(Generic[S]):
                 f"this worker knows forms up to {self.schema_version}."
             )
             raise InvalidValue(message)
+        declared = survey(self.state)
         try:
             for version in range(schema_version, self.schema_version):
                 if not isinstance(document, dict):
@@ -229,10 +233,10 @@ class Domain(Generic[S]):
                 document = (self.upgrades or {})[version](document)
             return self.state.model_validate(document)
         except ValidationError as error:
-            message = f"A state of {self.name!r} cannot be read: {problems(error)}."
+            message = f"A state of {self.name!r} cannot be read: {problems(error, declared)}."
             raise InvalidValue(message) from error
         except Exception as error:
-            message = f"A state of {self.name!r} cannot be lifted: {type(error).__name__}: {error}"
+            message = f"A state of {self.name!r} cannot be lifted: {told(error, [declared])}"
             raise InvalidValue(message) from error
 
     def check(self, name: str) -> Check | Callback | None:
@@ -304,13 +308,30 @@ def key_of(state_id: str) -> str:
     return state_id.partition("/")[2]
 
 
-def problems(error: ValidationError, limit: int = 5) -> str:
-    """Answer what pydantic found, one phrase a field, without the values given."""
+def problems(error: ValidationError, declared: Survey = NOTHING_DECLARED, *, limit: int = 5) -> str:
+    """Answer what pydantic found, one phrase a field, without the values given.
+
+    Args:
+        error: What it raised.
+        declared: What the model declares; where anything is secret only the kinds of problems are
+            told, as the words of the author's validators may quote it.
+        limit: The most phrases.
+    """
     found = error.errors(include_url=False, include_input=False, include_context=False)
     phrases = [
-        f"{'.'.join(str(part) for part in each['loc']) or 'the whole'}: {each['msg']}"
+        f"{_where(each['loc'], declared)}: {each['type'] if declared.holds_secret else each['msg']}"
         for each in found[:limit]
     ]
     if len(found) > limit:
         phrases.append(f"and {len(found) - limit} more")
     return "; ".join(phrases)
+
+
+def _where(way: tuple[str | int, ...], declared: Survey) -> str:
+    """Write where a problem is; the keys in a secret are part of it."""
+    here = declared
+    for length, part in enumerate(map(str, way)):
+        if here.secret:
+            return ".".join(map(str, way[:length])) or "the whole"
+        here = here.below(part) or NOTHING_DECLARED
+    return ".".join(map(str, way)) or "the whole"

@@ -18,20 +18,34 @@ from pydantic import (
     JsonValue,
     RootModel,
     SecretStr,
+    ValidationError,
     computed_field,
     field_validator,
 )
 from typing_extensions import TypeAliasType, TypedDict
 
-from core import Applied, Engine, Facts, Issue, Lookup, Mode, Options, Outcome, amend, any_of
+from core import (
+    Applied,
+    Domain,
+    Engine,
+    Facts,
+    Issue,
+    Lookup,
+    Mode,
+    Options,
+    Outcome,
+    amend,
+    any_of,
+)
 from core.amendments import Amendment
 from core.audit import MutationRecord, Subject
 from core.batch import execute_batch
 from core.changes import ChangeSet, Identity, apply, diff
 from core.digests import digest, jsonable
+from core.domain import problems
 from core.effects import SideEffect
 from core.engine import record
-from core.errors import DefinitionError, InvalidValue
+from core.errors import DefinitionError, InvalidParameters, InvalidValue
 from core.governance.outcome import rejection_of
 from core.mutation import Intent, Mutation
 from core.policy import Policy, PolicyDecision, Verdict, allow, deny, policy
@@ -797,3 +811,67 @@ def test_without_a_redactor_nothing_is_said() -> None:
     assert result.outcome is Outcome.FAILED
     assert result.ruling.decisions == ()
     assert NEW not in result.audit.model_dump_json()
+
+
+# What cannot be read.
+
+
+class Strict(BaseModel):
+    open: int = 0
+    token: Annotated[str, Secret()] = HUSH
+    whole: Annotated[dict[str, int], Secret()] = Field(default_factory=dict)
+
+    @field_validator("token")
+    @classmethod
+    def _long(cls, token: str) -> str:
+        if token == NEW:
+            raise ValueError(f"{token} is worn out")
+        if token == "broken":
+            raise KeyError(token)
+        return token
+
+
+class SetStrict(Mutation[Strict]):
+    to: Strict
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="set")
+
+    def apply(self, state: Strict) -> Strict:
+        return self.to
+
+
+strict = Domain("strict", Strict, [SetStrict], schema_version=2, upgrades={1: lambda old: old[NEW]})
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({"token": NEW}, "token: value_error"),
+        ({"open": NEW}, "open: int_parsing"),
+        ({"whole": {NEW: "many"}}, "whole: int_parsing"),
+        ({"token": "broken"}, "KeyError"),
+    ],
+)
+def test_what_cannot_be_read_quotes_no_secret(document: Any, told: str) -> None:
+    with pytest.raises(InvalidValue, match=told) as state:
+        strict.read_state(document, 2)
+    with pytest.raises(InvalidParameters, match=told) as parameters:
+        strict.read_mutation("SetStrict", {"to": document})
+
+    for error in (state.value, parameters.value):
+        assert NEW not in error.message
+        assert "broken" not in error.message
+
+
+def test_what_cannot_be_lifted_quotes_no_secret() -> None:
+    with pytest.raises(InvalidValue, match=r"lifted: KeyError$"):
+        strict.read_state({"open": 1}, 1)
+
+
+def test_a_secret_that_is_the_whole_is_named_so() -> None:
+    with pytest.raises(ValidationError) as invalid:
+        Token.model_validate(5)
+
+    assert problems(invalid.value, survey(Token)) == "the whole: string_type"
