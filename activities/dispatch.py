@@ -10,11 +10,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from core.domain import Dispatch, Domain
+from core.secrets import told
 from store.protocol import Delivery, StoredState
 from wire.asks import Dispatched, DispatchSideEffects
 from wire.names import Activity
 
 from .author_code import in_thread
+from .evaluation import declared_by
 from .outside import Outside
 
 MAX_ATTEMPTS = 10
@@ -74,5 +76,5 @@ def _deliver(domain: Domain[Any], delivery: Delivery, state: StoredState | None)
     try:
         in_thread(lambda: handler(delivery.effect, dispatch), HANDLER_TIMEOUT)
     except Exception as error:  # noqa: BLE001 - a handler may raise anything; it is then retried
-        return f"{type(error).__name__}: {error}"[:500]
+        return told(error, [declared_by(domain)])[:500]
     return None

@@ -17,6 +17,7 @@ from core.digests import digest, jsonable
 from core.domain import Domain, key_of
 from core.engine import Engine, record
 from core.errors import (
+    DefinitionError,
     ExecutionTimeout,
     InvalidAmendment,
     InvalidValue,
@@ -33,6 +34,8 @@ from core.governance.request import MutationRequest, Rejection
 from core.mutation import Mutation
 from core.policy import digest_of_policies
 from core.result import ExecutionResult, Outcome
+from core.secrets import redact, told
+from core.survey import Survey, survey
 from store.protocol import StoredState
 
 from .author_code import in_thread
@@ -100,21 +103,45 @@ def load(outside: Outside, request: MutationRequest, stored: StoredState | None)
         InvalidValue: The state cannot be read, or a mutation reads differently than before.
     """
     domain = outside.domains.of(request.state_id)
-    mutations = tuple(_read(domain, each) for each in request.mutations)
-    records = tuple(map(record, mutations))
+    mutations = tuple(map(domain.read_record, request.mutations))
+    records = tuple(_written(outside, each) for each in mutations)
     for wished, read in zip(request.mutations, records, strict=True):
-        if wished.schema_version and wished.digest != read.digest:
+        # Before its assessment a request has what the caller wrote, who may leave defaults out.
+        if request.snapshot is not None and wished.digest != read.digest:
             raise InvalidValue(
                 f"{wished.type} v{wished.schema_version} is no longer read as it was when it was "
                 "assessed. Register the form of then, or raise the schema version of the new one."
             )
     if stored is None:
-        stored = first_version(domain, request.state_id)
+        stored = first_version(outside, domain, request.state_id)
     state = domain.read_state(stored.document, stored.schema_version)
+    if declared_by(domain).holds_secret:
+        # What was stored may be of a form, or a key, of then.
+        stored = stored.model_copy(update={"digest": state_digest(outside, domain, state)})
     return Loaded(domain, mutations, records, state, stored)
 
 
-def first_version(domain: Domain[Any], state_id: str) -> StoredState:
+def declared_by(domain: Domain[Any]) -> Survey:
+    """Answer what the model of a domain's states declares."""
+    model: type[BaseModel] = domain.state
+    return survey(model)
+
+
+def state_digest(outside: Outside, domain: Domain[Any], state: object) -> str:
+    """Digest a state as everybody may see it, as a secret that is guessed could be tried on it.
+
+    Args:
+        outside: What stands for secrets.
+        domain: The state's.
+        state: The state, or its document in the newest form.
+
+    Raises:
+        DefinitionError: It has secrets and nothing stands for them.
+    """
+    return digest(redact(jsonable(state), declared_by(domain), outside.redactor))
+
+
+def first_version(outside: Outside, domain: Domain[Any], state_id: str) -> StoredState:
     """Answer version 0 of a state, as its domain gives it.
 
     Raises:
@@ -127,7 +154,7 @@ def first_version(domain: Domain[Any], state_id: str) -> StoredState:
     except Exception as error:
         raise InvalidValue(
             f"The domain {domain.name!r} cannot give the initial value of {state_id!r}: "
-            f"{type(error).__name__}: {error}"
+            f"{told(error, [declared_by(domain)])}"
         ) from error
     if initial is None:
         raise UnknownState(state_id)
@@ -136,7 +163,7 @@ def first_version(domain: Domain[Any], state_id: str) -> StoredState:
         version=0,
         document=document,
         schema_version=domain.schema_version,
-        digest=digest(document),
+        digest=state_digest(outside, domain, document),
     )
 
 
@@ -152,7 +179,7 @@ def evaluate(
     """Run the engine on what was loaded; an exception of author code is tried once more.
 
     Args:
-        outside: Time and ids.
+        outside: Time, ids, and what stands for secrets.
         request: What is asked for.
         loaded: See `load`.
         facts: What policies are told, looked up before; `facts.at` is the workflow's time.
@@ -160,7 +187,12 @@ def evaluate(
         directory: Who could answer what is demanded.
     """
     domain = loaded.domain
-    engine = Engine(clock=outside.clock, new_id=outside.new_id, options=domain.options)
+    engine = Engine(
+        clock=outside.clock,
+        new_id=outside.new_id,
+        options=domain.options,
+        redactor=outside.redactor,
+    )
     subject = Subject(
         state_id=request.state_id,
         version=loaded.stored.version,
@@ -239,14 +271,18 @@ def unknown_of(error: MutatorError) -> Rejection:
     return Rejection(category="validation", code=code, message=error.message)
 
 
-def _read(domain: Domain[Any], wished: MutationRecord) -> Mutation[Any]:
-    """Make the mutation again; version 0 is a wish for the newest, made before assessment."""
-    version = wished.schema_version or None
+def _written(outside: Outside, mutation: Mutation[Any]) -> MutationRecord:
+    """Write the mutation as everybody may see it.
+
+    Raises:
+        DefinitionError: It has secrets and nothing stands for them.
+        InvalidValue: It cannot be written.
+    """
     try:
-        return domain.read_mutation(wished.type, wished.parameters, version)
-    except MutatorError:
+        return record(mutation, outside.redactor)
+    except DefinitionError:
         raise
     except Exception as error:
         raise InvalidValue(
-            f"The parameters of {wished.type} cannot be read: {type(error).__name__}: {error}"
+            f"{mutation.name()} cannot be written: {told(error, [survey(type(mutation))])}"
         ) from error

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from core.context import Mode
-from core.digests import digest
 from core.errors import MutatorError
 from core.facts import Facts
 from core.governance.outcome import Commit, Ending, executed
@@ -25,7 +24,7 @@ from store.protocol import Ask, Conflict, Ended, Fenced
 from wire.asks import Executed, ExecuteMutation
 from wire.names import Activity
 
-from .evaluation import Evaluation, Loaded, load
+from .evaluation import Evaluation, Loaded, load, state_digest
 from .facts import Lookups
 from .outside import Outside
 from .resolve import compare
@@ -82,7 +81,7 @@ class Executing:
         )
         if evaluation is None or not resolution.outcome.executes:
             return self._changed(ask, resolution, evaluation)
-        ending = _ending(ask, resolved(request, resolution), evaluation)
+        ending = _ending(self.outside, ask, resolved(request, resolution), evaluation)
         match self.outside.store.end(ending):
             case Ended(record):
                 return Executed(ended=record)
@@ -117,7 +116,9 @@ class Executing:
                 return Executed.model_validate(noted.answer)
 
 
-def _ending(ask: ExecuteMutation, request: MutationRequest, evaluation: Evaluation) -> Ending:
+def _ending(
+    outside: Outside, ask: ExecuteMutation, request: MutationRequest, evaluation: Evaluation
+) -> Ending:
     result, loaded = evaluation.result, evaluation.loaded
     committed_at = loaded.stored.committed_at
     at = max(ask.at, committed_at) if committed_at else ask.at
@@ -137,7 +138,9 @@ def _ending(ask: ExecuteMutation, request: MutationRequest, evaluation: Evaluati
             expected_version=loaded.stored.version,
             document=result.document if changed else None,
             schema_version=loaded.domain.schema_version,
-            digest=digest(result.document) if changed else loaded.stored.digest,
+            digest=state_digest(outside, loaded.domain, result.document)
+            if changed
+            else loaded.stored.digest,
             history=result.history.model_copy(update={"at": closed.executed_at})
             if result.history
             else None,

@@ -17,9 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import BaseModel
+
 from core.errors import InvalidValue
 from core.facts import LONGEST_LOOKUP, Fact, FactQuestion, Facts, Lookup, kept
 from core.governance.request import MutationRequest
+from core.secrets import told
+from core.survey import survey
 
 from .author_code import GRACE, in_thread
 from .evaluation import Loaded
@@ -136,8 +140,14 @@ async def _look_up(fact: Fact, question: FactQuestion, timeout: float) -> Lookup
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - author code may raise anything, even an exit
-            missing = f"its provider raised {type(error).__name__}: {error}"[:500]
+            missing = f"its provider raised {_told(error, question)}"[:500]
     return Lookup(at=datetime.now(UTC), attempts=fact.retries + 1, missing=missing)
+
+
+def _told(error: BaseException, question: FactQuestion) -> str:
+    """Say what was raised; where the provider was asked about secrets, only its type."""
+    asked_about = (question.state, *question.mutations)
+    return told(error, [survey(type(m)) for m in asked_about if isinstance(m, BaseModel)])
 
 
 async def _asked(fact: Fact, question: FactQuestion, timeout: float) -> Any:  # noqa: ASYNC109 - see `in_thread`

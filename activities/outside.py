@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from core.domain import Domains
 from core.governance.people import Directory
+from core.secrets import Redactor
 from store.protocol import Store
 
 
@@ -29,6 +30,7 @@ class Outside:
         client: Talks to Temporal, for wake-ups and the reconciler.
         clock: Monotonic seconds, for durations and deadlines of author code only.
         new_id: Answers a new execution id.
+        redactor: Stands for what is secret; needed where a domain has secrets.
     """
 
     store: Store
@@ -37,3 +39,4 @@ class Outside:
     client: Client
     clock: Callable[[], float] = time.monotonic
     new_id: Callable[[], str] = field(default=_new_id)
+    redactor: Redactor | None = None

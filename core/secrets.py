@@ -227,7 +227,7 @@ def _texts(value: JsonValue) -> Iterator[str]:
             yield from _texts(part)
 
 
-def told(error: Exception, declared: Iterable[Survey]) -> str:
+def told(error: BaseException, declared: Iterable[Survey]) -> str:
     """Say what was raised; where there are secrets only its type, as its text may quote them."""
     name = type(error).__name__
     return name if any(each.holds_secret for each in declared) else f"{name}: {error}"

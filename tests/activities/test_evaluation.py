@@ -14,13 +14,14 @@ from core import Domains, Facts, Mode, Policy, PolicyDecision, amend, policy
 from core.audit import MutationRecord
 from core.errors import InvalidValue, UnknownMutation, UnknownState
 from core.governance.lifecycle import submit
-from core.governance.request import MutationRequest, Wish, WishedMutation
+from core.governance.request import MutationRequest, Snapshot, Wish, WishedMutation
 from core.mutation import Mutation
 from store import MemoryStore
 from tests.support import box
 from tests.support.people import PEOPLE
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ASSESSED = Snapshot(version=0, state_digest="s", effect_digest="e", policy_set_digest="p")
 
 
 @pytest.fixture
@@ -34,11 +35,13 @@ def outside() -> Outside:
 
 
 def asked(state_id: str = "box/a", type_: str = "Add", **parameters: int | str) -> MutationRequest:
-    wish = Wish(
-        state_id=state_id,
-        mutations=(WishedMutation(type=type_, parameters={"key": "x", **parameters}),),
-        actor_id="ana",
+    return submitted(
+        WishedMutation(type=type_, parameters={"key": "x", **parameters}), state_id=state_id
     )
+
+
+def submitted(*mutations: WishedMutation, state_id: str = "box/a") -> MutationRequest:
+    wish = Wish(state_id=state_id, mutations=mutations, actor_id="ana")
     return submit("r", wish, NOON, expires_in=timedelta(days=1))
 
 
@@ -59,8 +62,18 @@ def test_g15_a_mutation_that_reads_differently_than_it_was_approved_is_held(
         type="Add", schema_version=1, parameters={"key": "x"}, digest="v1:sha256:of-then"
     )
 
+    waiting = asked().model_copy(update={"mutations": (record,), "snapshot": ASSESSED})
+
     with pytest.raises(InvalidValue, match="no longer read as it was"):
-        load(outside, asked().model_copy(update={"mutations": (record,)}), None)
+        load(outside, waiting, None)
+
+
+def test_who_names_a_schema_version_may_leave_defaults_out(outside: Outside) -> None:
+    wish = WishedMutation(type="Add", schema_version=1, parameters={"key": "x"})
+
+    loaded = load(outside, submitted(wish), None)
+
+    assert loaded.records[0].parameters == {"key": "x", "amount": 1}
 
 
 def test_what_is_unknown_is_named(outside: Outside) -> None:
