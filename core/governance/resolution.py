@@ -146,7 +146,7 @@ def assessed(
     request = request.model_copy(
         update={"on_state_moved": request.on_state_moved or assessment.on_state_moved}
     )
-    request = with_findings(_adopted(request, assessment, round_=1), assessment.findings, at)
+    request = _with_what_was_found(_adopted(request, assessment, round_=1), assessment, at)
     if wanted is not None and wanted != assessment.version:
         return _stale_at_once(request, assessment, at, wanted=wanted)
     return settle(request, at)
@@ -221,7 +221,7 @@ def resolve(
         return Resolution.model_validate({**known, "outcome": outcome, **more})
 
     lost = revoked(request, directory)
-    reasons = eligibility(waits.found(request, assessment.findings, at), directory, at)
+    reasons = eligibility(_looked_at(request, assessment, at), directory, at)
     if directory.find(request.context.actor_id) is None:
         rejection = Rejection(category="policy", code="unauthorised", message=f"{reasons[-1]}.")
         return answer(ResolutionOutcome.REJECTED, rejection=rejection, reasons=reasons)
@@ -252,8 +252,8 @@ def resolved(request: MutationRequest, resolution: Resolution) -> MutationReques
         case ResolutionOutcome.HELD:
             return hold(request, resolution.held or "unknown", at)
         case ResolutionOutcome.INELIGIBLE:
-            findings = assessment.findings if assessment else {}
-            return waits.found(request.model_copy(update={"held": None}), findings, at)
+            request = request.model_copy(update={"held": None})
+            return _looked_at(request, assessment, at) if assessment else settle(request, at)
         case ResolutionOutcome.SUPERSEDED:
             return superseded_by_version(request, resolution.current)
         case ResolutionOutcome.REVOKED:
@@ -324,7 +324,7 @@ def adopt(
     request = _told_of(request, found, at)
     request = request.model_copy(update={"strategy": strategy, "held": None})
     request = _adopted(request, assessment, round_=request.round + (1 if renewed else 0))
-    return settle(with_findings(request, assessment.findings, at), at)
+    return settle(_with_what_was_found(request, assessment, at), at)
 
 
 def _told_of(request: MutationRequest, found: _Comparison, at: datetime) -> MutationRequest:
@@ -352,6 +352,30 @@ def _told_of(request: MutationRequest, found: _Comparison, at: datetime) -> Muta
             requirement=reset,
         )
     return request
+
+
+def _looked_at(request: MutationRequest, assessment: Assessment, at: datetime) -> MutationRequest:
+    """Draw the conclusions of what an evaluation found where it looked, and of nothing else."""
+    if request.status.is_terminal or request.closing is not None:
+        return request
+    return settle(_with_what_was_found(request, assessment, at), at)
+
+
+def _with_what_was_found(
+    request: MutationRequest, assessment: Assessment, at: datetime
+) -> MutationRequest:
+    """Take what an evaluation found where it looked.
+
+    It looked before the request stood in the record as one that is told; what is to be told is
+    looked at once more after that, so that nothing passes between the two.
+    """
+    findings = {
+        key: finding.model_copy(update={"again_at": at})
+        if finding.verdict == "not_yet" and finding.again_at is None
+        else finding
+        for key, finding in assessment.findings.items()
+    }
+    return with_findings(request, findings, at)
 
 
 def is_superseded(request: MutationRequest, version: int | None) -> bool:

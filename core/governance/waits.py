@@ -75,6 +75,20 @@ def told(request: MutationRequest, at: datetime) -> MutationRequest:
     )
 
 
+def looking(request: MutationRequest, requirement_id: str) -> MutationRequest:
+    """Note that a requirement is being looked at: until something is found it is not due again."""
+    return request.model_copy(
+        update={
+            "requirements": tuple(
+                r.model_copy(update={"finding": r.finding.model_copy(update={"again_at": None})})
+                if r.id == requirement_id and r.finding is not None
+                else r
+                for r in request.requirements
+            )
+        }
+    )
+
+
 def found(
     request: MutationRequest, findings: Mapping[str, Finding], at: datetime
 ) -> MutationRequest:
@@ -94,6 +108,7 @@ def fulfil(
     *,
     verdict: Literal["passed", "failed"],
     requirement_id: str | None = None,
+    name: str | None = None,
     reason: str = "",
     binding: str | None = None,
     decision_id: str | None = None,
@@ -107,6 +122,7 @@ def fulfil(
         at: When the answer counts as given.
         verdict: Whether the change may be made.
         requirement_id: Which requirement it answers; `None`: the only one the sender may answer.
+        name: Without `requirement_id`, the check it answers, or the requirement's title.
         reason: Why.
         binding: What was judged: the binding shown with the request, or the requirement's own;
             `None` counts only while there was one binding ever.
@@ -119,7 +135,7 @@ def fulfil(
     """
     if request.status.is_terminal or request.closing is not None:
         raise closed(request)
-    state = _named(request, sender, requirement_id)
+    state = _named(request, sender, requirement_id, name)
     if state.requirement.kind == RequirementKind.REVIEW:
         answer: Any = approval.grant if verdict == "passed" else approval.refuse
         reviewed: MutationRequest = answer(
@@ -178,11 +194,12 @@ def _looked_at(request: MutationRequest) -> tuple[RequirementState, ...]:
 
 
 def _named(
-    request: MutationRequest, sender: Person, requirement_id: str | None
+    request: MutationRequest, sender: Person, requirement_id: str | None, name: str | None
 ) -> RequirementState:
     answered = [r for r in request.requirements if _is_fulfillable(r.requirement)]
     if requirement_id is None:
-        mine = [r for r in answered if sender.may_answer(r.requirement)]
+        called = [r for r in answered if name in {None, *_names(r.requirement)}]
+        mine = [r for r in called if sender.may_answer(r.requirement)] or (called if name else [])
         if len(mine) == 1:
             return mine[0]
         known = ", ".join(r.id for r in mine or answered) or "none"
@@ -207,6 +224,10 @@ def _named(
             requirement_id=requirement_id,
         )
     return state
+
+
+def _names(requirement: Requirement) -> tuple[str, ...]:
+    return tuple(each for each in (requirement.check_name, requirement.title) if each)
 
 
 def _is_fulfillable(requirement: Requirement) -> bool:
