@@ -12,10 +12,10 @@ from temporalio import activity
 
 from core.errors import DecisionRefused, UnknownActor
 from core.governance import approval
-from core.governance.people import Person
+from core.governance.people import Directory, Person
 from core.governance.request import Status
 from core.governance.resolution import first_grant_needs_refresh
-from wire.asks import Authenticate, Authenticated, Executed, ExecuteMutation, Grant
+from wire.asks import Authenticate, Authenticated, Executed, ExecuteMutation, Grant, Refusal
 from wire.errors import refusal_of
 from wire.names import Activity
 
@@ -33,16 +33,22 @@ class Authenticating:
     def authenticate(self, ask: Authenticate) -> Authenticated:
         """Answer the person, or why they are nobody; and the version the state is at."""
         view = self.outside.store.view(ask.request_id, ask.state_id)
-        try:
-            person = self.outside.directory().person(ask.actor_id)
-        except UnknownActor as unknown:
-            return Authenticated(ended=view.ended, refusal=refusal_of(unknown))
+        directory = self.outside.directory()
+        person, refusal = _looked_up(directory, ask.actor_id)
+        if person is None:
+            return Authenticated(ended=view.ended, refusal=refusal)
+        to, to_refusal = _looked_up(directory, ask.to) if ask.to is not None else (None, None)
         version = view.state.version if view.state else None
         carried_out = None
         if ask.grant is not None and view.ended is None:
             carried_out = self._carried_out(ask.grant, person, version)
         return Authenticated(
-            ended=view.ended, person=person, state_version=version, carried_out=carried_out
+            ended=view.ended,
+            person=person,
+            state_version=version,
+            carried_out=carried_out,
+            to=to,
+            to_refusal=to_refusal,
         )
 
     def _carried_out(self, grant: Grant, person: Person, version: int | None) -> Executed | None:
@@ -60,3 +66,10 @@ class Authenticating:
         return Executing(self.outside).execute_mutation(
             ExecuteMutation(request=request, at=grant.at, fence=grant.fence)
         )
+
+
+def _looked_up(directory: Directory, actor_id: str) -> tuple[Person | None, Refusal | None]:
+    try:
+        return directory.person(actor_id), None
+    except UnknownActor as unknown:
+        return None, refusal_of(unknown)

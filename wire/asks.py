@@ -113,13 +113,18 @@ class Grant(Value):
 
 
 class Authenticate(Value):
-    """Look up who sent a message; locally also take a grant, and carry out what it completes."""
+    """Look up who sent a message; locally also take a grant, and carry out what it completes.
+
+    Attributes:
+        to: Whom the message names, such as who is to answer in the sender's place.
+    """
 
     request_id: str
     state_id: str
     actor_id: str
     credential: Credential | None = Field(default=None, repr=False)
     grant: Grant | None = None
+    to: str | None = None
 
 
 class ResolveVersion(Value):
@@ -163,12 +168,16 @@ class Authenticated(Answered):
 
     Attributes:
         carried_out: What carrying out the request brought, where the grant completed it.
+        to: Who it is that the message names.
+        to_refusal: Why they are nobody.
     """
 
     person: Person | None = None
     refusal: Refusal | None = None
     state_version: int | None = None
     carried_out: Executed | None = None
+    to: Person | None = None
+    to_refusal: Refusal | None = None
 
 
 class RecordOutcome(Value):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, field_validator
 
 from core.context import Mode
 from core.digests import canonical, digest
@@ -27,7 +27,7 @@ from core.governance.request import (
 )
 from core.model import Value
 
-from .names import OWN_PREFIX, Update
+from .names import OWN_PREFIX, Signal, Update
 
 MAX_START = 256 * 1024
 """Bytes of a start payload, as canonical JSON."""
@@ -38,10 +38,46 @@ MAX_ID = 200
 MAX_MESSAGE = 32 * 1024
 """Bytes of a message's payload, as canonical JSON."""
 
-NOT_YET = ("not_before", "depends_on", "supersedes", "on_state_moved", "compensates")
+MAX_EVIDENCE = 16 * 1024
+"""Bytes of the evidence of a check or review, as canonical JSON."""
+
+MAX_COMMENT = 1000
+"""Characters of a comment."""
+
+NOT_YET = ("compensates",)
 """Fields of the start payload that have a meaning and no implementation: refused, never ignored."""
 
 Credential = Annotated[str, StringConstraints(max_length=8192)]
+
+Comment = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_COMMENT, strip_whitespace=True)
+]
+
+_FULFILMENT = ("name", "evidence")
+
+_OWN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    Signal.FULFIL: _FULFILMENT,
+    Update.FULFIL_REQUIREMENT: _FULFILMENT,
+    Signal.DELEGATE: ("to", "until"),
+    Signal.SUPERSEDE: ("by",),
+    Signal.COMMENT: ("text",),
+}
+"""The fields that one verb reads; in a payload of another they are unknown, and so ignored."""
+
+_VERDICT: Final = "a verdict: passed or failed"
+
+_NEEDS: Final[dict[str, dict[str, str]]] = {
+    Update.DECIDE: {"verdict": "a verdict: approve, reject or withdraw"},
+    Signal.FULFIL: {"verdict": _VERDICT},
+    Update.FULFIL_REQUIREMENT: {"verdict": _VERDICT},
+    Signal.DELEGATE: {
+        "to": "to: the id of who may answer instead",
+        "until": "until: when the delegation ends, such as 2026-12-01T09:00:00Z",
+    },
+    Signal.SUPERSEDE: {"by": "by: the id of the newer request"},
+    Signal.COMMENT: {"text": f"text: what is said, in 1 to {MAX_COMMENT} characters"},
+}
+"""What each verb cannot do without, in words."""
 
 
 class Start(Wish):
@@ -71,14 +107,20 @@ class Start(Wish):
 
 
 class Message(Value):
-    """A message to a request: approve, reject, withdraw, cancel, refresh.
+    """A message to a request: one payload for all, of which each verb reads its own fields.
 
     Attributes:
         decision_id: The sender's own id for it; sent again, it is the same decision.
         actor_id: Who sends it; looked up, never believed.
         requirement_id: Which requirement it is for; `None`: any that names the sender.
         binding: What the sender was shown.
-        verdict: Only for the update `decide`.
+        verdict: Of `decide` approve, reject or withdraw; of a fulfilment passed or failed.
+        name: Of a fulfilment without `requirement_id`: the check, or the requirement's title.
+        evidence: Of a fulfilment: what it rests on; at most `MAX_EVIDENCE` bytes.
+        to: Of `delegate`: who may answer in the sender's place.
+        until: Of `delegate`: when that ends; aware.
+        by: Of `supersede`: the newer request.
+        text: Of `comment`: 1 to `MAX_COMMENT` characters.
     """
 
     decision_id: Id
@@ -89,7 +131,20 @@ class Message(Value):
     metadata: Metadata = Field(default_factory=dict)
     binding: Id | None = None
     credential: Credential | None = Field(default=None, repr=False)
-    verdict: Literal["approve", "reject", "withdraw"] | None = None
+    verdict: Literal["approve", "reject", "withdraw", "passed", "failed"] | None = None
+    name: Id | None = None
+    evidence: Metadata = Field(default_factory=dict)
+    to: Id | None = None
+    until: AwareDatetime | None = None
+    by: Id | None = None
+    text: Comment | None = None
+
+    @field_validator("evidence")
+    @classmethod
+    def _bounded(cls, evidence: Metadata) -> Metadata:
+        if (size := len(canonical(evidence))) > MAX_EVIDENCE:
+            raise ValueError(f"has {size} bytes; at most {MAX_EVIDENCE} are taken")
+        return evidence
 
     def decision(self) -> dict[str, Any]:
         """Answer what a grant or a refusal is given besides request, sender and time."""
@@ -101,6 +156,12 @@ class Message(Value):
             "decision_id": self.decision_id,
             "metadata": self.metadata | code,
         }
+
+    def fulfilment(self) -> dict[str, Any]:
+        """Answer what `waits.fulfil` is given besides request, sender and time."""
+        said = self.decision()
+        evidence = said["metadata"] | self.evidence
+        return said | {"verdict": self.verdict, "name": self.name, "metadata": evidence}
 
     def content_digest(self, name: str) -> str:
         """Digest what is said; a decision id stands for one content only."""
@@ -210,18 +271,36 @@ def read_message(name: str, payloads: Sequence[Any]) -> Message:
     """
     try:
         payload = _one_object(payloads, name, MAX_MESSAGE)
-        message = Message.model_validate(payload)
+        message = Message.model_validate(_of_verb(name, payload))
     except ValidationError as error:
         raise MalformedMessage(
             f"The payload of {name} does not validate: {problems(error)}."
         ) from error
     except MutatorError as error:
         raise MalformedMessage(str(error)) from error
-    if name == Update.DECIDE and message.verdict is None:
-        raise MalformedMessage(
-            "The payload of decide needs a verdict: approve, reject or withdraw."
-        )
+    _raise_if_misjudged(name, message)
+    for field, words in _NEEDS.get(name, {}).items():
+        if getattr(message, field) is None:
+            raise MalformedMessage(f"The payload of {name} needs {words}.")
     return message
+
+
+def _of_verb(name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what only other verbs read."""
+    own = _OWN_FIELDS.get(name, ())
+    others = {field for fields in _OWN_FIELDS.values() for field in fields if field not in own}
+    return {key: value for key, value in payload.items() if key not in others}
+
+
+def _raise_if_misjudged(name: str, message: Message) -> None:
+    """Refuse the verdict of a fulfilment in a decision, and the reverse."""
+    fulfils = name in {Signal.FULFIL, Update.FULFIL_REQUIREMENT}
+    if message.verdict is not None and fulfils != (message.verdict in {"passed", "failed"}):
+        known = "passed or failed" if fulfils else "approve, reject or withdraw"
+        raise MalformedMessage(
+            f"The payload of {name} does not validate: verdict {message.verdict!r} is none of "
+            f"{known}."
+        )
 
 
 def _one_object(payloads: Sequence[Any], name: str, limit: int) -> dict[str, Any]:

@@ -60,9 +60,19 @@ def next_look(request: MutationRequest) -> datetime | None:
     return min((m for m in moments if m is not None), default=None)
 
 
-def told(request: MutationRequest, at: datetime) -> MutationRequest:
-    """Let everything be looked at again that a wake-up may be about."""
-    open_to = {r.id for r in _looked_at(request) if r.requirement.kind in TOLD}
+def told(
+    request: MutationRequest, at: datetime, *, everything: bool = False
+) -> MutationRequest:
+    """Let be looked at again whatever a wake-up may be about, or everything that nobody answers.
+
+    A question that was filed with another system is answered from there, and is left alone.
+    """
+    open_to = {
+        r.id
+        for r in _looked_at(request)
+        if r.requirement.kind in TOLD
+        or (everything and (r.finding is None or r.finding.reference is None))
+    }
     return request.model_copy(
         update={
             "requirements": tuple(

@@ -238,7 +238,7 @@ async def test_a_field_that_cannot_be_honoured_yet_is_refused_not_ignored(world:
             "state_id": "box/later",
             "mutations": [{"type": "Add", "parameters": {"key": "x"}}],
             "actor_id": "ana",
-            "not_before": "2030-01-01T00:00:00Z",
+            "compensates": {"request_id": "earlier", "kind": "restore"},
         },
         id=world.fresh(),
         task_queue=world.task_queue,
@@ -247,7 +247,7 @@ async def test_a_field_that_cannot_be_honoured_yet_is_refused_not_ignored(world:
     with pytest.raises(Exception, match="Workflow execution failed") as failed:
         await world.result(handle)
 
-    assert "cannot honour not_before" in str(failed.value.__cause__)
+    assert "cannot honour compensates" in str(failed.value.__cause__)
 
 
 async def test_a_newer_clients_unknown_fields_are_ignored(world: World) -> None:
