@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from .changes import Change, ChangeSet, KeyedList, apply, diff
 from .digests import canonical, jsonable
+from .documents import by_key, unescaped
 from .errors import DefinitionError, InvalidAmendment, PolicyConflict
 from .model import Value
 from .mutation import S
@@ -223,35 +224,24 @@ def _find(document: JsonValue, path: str, keys: Survey) -> tuple[Any, dict[str, 
     keyed: dict[str, KeyedList] = {}
     way = ""
     for written in path.split("/")[1:]:
-        token = written.replace("~1", "/").replace("~0", "~")
+        token, where = unescaped(written), way or "the root"
         if value is _ABSENT or value is _NOWHERE:
             return _NOWHERE, keyed
         if type(value) is list:
-            value = _by_key(value, here.key if here else None, way)
-            keyed[way] = KeyedList(key=here.key if here and here.key else "")
-            here = here.items if here else None
+            if here is None or here.key is None:
+                raise _MisfitError(f"the list at {where} is one value; set the whole")
+            value = by_key(value, here.key)
+            if value is None:
+                raise _MisfitError(f"an item of the list at {where} has no {here.key!r} of its own")
+            keyed[way] = KeyedList(key=here.key)
+            here = here.items
         elif type(value) is dict:
-            here = (here.fields.get(token) or here.items) if here else None
+            here = here.below(token) if here else None
         else:
-            message = f"the value at {way or 'the root'} has no parts"
-            raise _MisfitError(message)
+            raise _MisfitError(f"the value at {where} has no parts")
         value = value.get(token, _ABSENT)
         way = f"{way}/{written}"
     return value, keyed
-
-
-def _by_key(items: list[Any], key: str | None, path: str) -> dict[str, Any]:
-    if key is None:
-        message = f"the list at {path or 'the root'} is one value; set the whole"
-        raise _MisfitError(message)
-    found: dict[str, Any] = {}
-    for item in items:
-        name = item.get(key) if type(item) is dict else None
-        if type(name) not in {str, int} or str(name) in found:
-            message = f"an item of the list at {path} has no {key!r} of its own"
-            raise _MisfitError(message)
-        found[str(name)] = item
-    return found
 
 
 def _read(state_type: type[S], document: JsonValue, amendments: Sequence[Amendment]) -> S:

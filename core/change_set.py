@@ -166,11 +166,11 @@ class ChangeSet(Value):
             change_of(c.op, c.path, _cut_value(c.before, width), _cut_value(c.after, width))
             for c in self.changes[:limit]
         ]
-        whole = len(shown) == len(self.changes) and all(
-            cut.before is c.before and cut.after is c.after
-            for cut, c in zip(shown, self.changes, strict=False)
+        return Preview(
+            changes=tuple(shown),
+            total=len(self.changes),
+            truncated=tuple(shown) != self.changes,
         )
-        return Preview(changes=tuple(shown), total=len(self.changes), truncated=not whole)
 
     def to_json_patch(
         self, *, before: JsonValue = None, tests: bool = False

@@ -69,13 +69,11 @@ def diff(before: JsonValue, after: JsonValue, *, identity: Survey = NOTHING_DECL
         if type(old) is dict and type(new) is dict:
             _compare(path, old, new, here, found=found, todo=todo)
             continue
-        pair = _keyed_pair(old, new, here)
-        if pair is not None:
-            key, olds, news = pair
+        if here and here.key is not None and (pair := _keyed_pair(old, new, here.key)):
+            olds, news = pair
             positions = _positions(olds, news)
-            lists[path] = KeyedList.model_construct(key=key, positions=positions)
-            items = here.items if here else None
-            each = Survey(items=items) if items else None
+            lists[path] = KeyedList.model_construct(key=here.key, positions=positions)
+            each = Survey(items=here.items)
             _compare(path, olds, news, each, found=found, todo=todo)
         elif not same(old, new):
             found.append(change_of("replaced", path, old, new))
@@ -205,19 +203,16 @@ def _arranged(target: dict[str, Any], added: list[str], positions: Mapping[str, 
     return [*items, *stayed]
 
 
-def _keyed_pair(
-    old: Any, new: Any, here: Survey | None
-) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+def _keyed_pair(old: Any, new: Any, key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Read two lists as maps by key; `None` where that cannot be, or would lose their order."""
-    key = here.key if here else None
-    if key is None or type(old) is not list or type(new) is not list:
+    if type(old) is not list or type(new) is not list:
         return None
     olds, news = by_key(old, key), by_key(new, key)
     if olds is None or news is None:
         return None
     if [name for name in olds if name in news] != [name for name in news if name in olds]:
         return None
-    return key, olds, news
+    return olds, news
 
 
 def _positions(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, int]:

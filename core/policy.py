@@ -492,7 +492,7 @@ def check_names(policies: Sequence[Policy]) -> None:
     for level in levels:
         names: set[str] = set()
         for each in level:
-            if not getattr(each, "name", ""):
+            if not getattr(each, "name", None):
                 message = f"The policy {each!r} has no name."
                 raise DefinitionError(message)
             if each.name in names or known.setdefault(each.name, each) is not each:

@@ -294,7 +294,7 @@ def _is_special(schema: Any) -> bool:
     config, fields = schema.get("config", {}), schema.get("fields", {}).values()
     return bool(
         any(schema.get(name) for name in ("root_model", "custom_init", "computed_fields"))
-        or "allow" in (schema.get("extra_behavior"), config.get("extra_fields_behavior"))
+        or config.get("extra_fields_behavior") == "allow"
         or any(name == "strict" or name.startswith("ser_") for name in config)
         or any(field.keys() - {"type", "schema", "metadata", "frozen"} for field in fields)
     )

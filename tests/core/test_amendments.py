@@ -46,6 +46,11 @@ class Flag(Value):
     weight: int = 0
 
 
+class Group(Value):
+    name: str
+    flags: Annotated[list[Flag], Identity("id")] = Field(default_factory=list)
+
+
 class Config(Value):
     limit: int = Field(default=100, ge=0)
     plan: str = "free"
@@ -53,6 +58,7 @@ class Config(Value):
     flags: Annotated[list[Flag], Identity("id")] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
     owner: str | None = None
+    groups: Annotated[list[Group], Identity("name")] = Field(default_factory=list)
 
 
 class Put(Mutation[Config]):
@@ -253,6 +259,32 @@ def test_an_item_of_a_keyed_list_is_set_where_it_is_or_at_the_end() -> None:
     assert state_of(result).flags == [off, GAMMA, delta]
 
 
+def test_an_item_of_a_keyed_list_in_another_is_found_by_both_keys() -> None:
+    group = Group(name="ops", flags=[BETA, GAMMA])
+    before = BEFORE.model_copy(update={"groups": [Group(name="dev"), group]})
+
+    after = amended(
+        Config,
+        jsonable(before),
+        diff({}, {}),
+        [Amendment(op="set", path="/groups/ops/flags/beta/state", value="ON")],
+    ).state
+
+    on = BETA.model_copy(update={"state": "ON"})
+    assert after.groups == [Group(name="dev"), Group(name="ops", flags=[on, GAMMA])]
+
+
+def test_a_name_with_a_slash_or_a_tilde_is_written_as_in_any_pointer() -> None:
+    limits: dict[str, JsonValue] = {"a/b": 1, "c~1d": 2}
+
+    after = state_of(execute(put(limits=limits), amending({"/limits/e~1f~0g": 3})))
+
+    assert after.limits == {**limits, "e/f~g": 3}
+    for path, name in (("/limits/a~1b", "a/b"), ("/limits/c~01d", "c~1d")):
+        capping = amending({path: 9}, override=True)
+        assert state_of(execute(put(limits=limits), capping)).limits == {**limits, name: 9}
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -267,12 +299,66 @@ def test_an_item_of_a_keyed_list_carries_its_key(path: str, value: JsonValue) ->
     error = invalid_of(execute(put(), amending({path: value})))
 
     assert (error.details["policies"], error.details["path"]) == (["p"], path)
+    assert error.message == (
+        f"The amendment of 'p' to {path} cannot be made: an item of a keyed list carries its key."
+    )
 
 
 @pytest.mark.parametrize("path", ["/tags/0", "/tags/-"])
 def test_a_list_without_identity_is_one_value(path: str) -> None:
-    assert "one value" in invalid_of(execute(put(), amending({path: "b"}))).message
+    assert invalid_of(execute(put(), amending({path: "b"}))).message == (
+        f"The amendment of 'p' to {path} cannot be made: "
+        "the list at /tags is one value; set the whole."
+    )
     assert state_of(execute(put(), amending({"/tags": ["b"]}))).tags == ["b"]
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+class Number(RootModel[int]):
+    pass
+
+
+class Flags(RootModel[Annotated[list[Flag], Identity("id")]]):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("state_type", "document", "path", "why"),
+    [
+        (Numbers, [1], "/0", "the list at the root is one value; set the whole"),
+        (Number, 1, "/0", "the value at the root has no parts"),
+        (Config, {"limit": 1}, "/limit/a/b", "the value at /limit has no parts"),
+        (Config, {"flags": [{}]}, "/flags/a", "an item of the list at /flags has no 'id' of"),
+        (Flags, [{"id": True}], "/a", "an item of the list at the root has no 'id' of its"),
+        (Flags, [{"id": "a"}, {"id": "a"}], "/a", "an item of the list at the root has no 'id'"),
+        (Flags, [7], "/a", "an item of the list at the root has no 'id' of its own"),
+    ],
+)
+def test_where_a_path_cannot_lead_is_named(
+    state_type: Any, document: JsonValue, path: str, why: str
+) -> None:
+    with pytest.raises(InvalidAmendment) as refused:
+        amended(state_type, document, diff({}, {}), [Amendment(op="set", path=path, policy="p")])
+
+    assert refused.value.message.startswith(f"The amendment of 'p' to {path} cannot be made: {why}")
+
+
+def test_the_items_of_a_keyed_state_may_be_numbered() -> None:
+    class Numbered(Value):
+        id: int
+        on: bool = False
+
+    class All(RootModel[Annotated[list[Numbered], Identity("id")]]):
+        pass
+
+    found = amended(
+        All, [{"id": 1}, {"id": 2}], diff({}, {}), [Amendment(op="set", path="/2/on", value=True)]
+    )
+
+    assert found.state.root == [Numbered(id=1), Numbered(id=2, on=True)]
 
 
 def test_policies_may_amend_different_items_of_one_list() -> None:
@@ -310,6 +396,19 @@ def test_above_and_below_what_the_mutation_changed_is_a_conflict() -> None:
     assert conflict_of(above) == (("p",), "/limits/eu")
     assert conflict_of(below) == (("p",), "/flags/new")
     assert conflict_of(inside_what_went) == (("p",), "/flags/beta/state")
+    assert str(inside_what_went.error) == (
+        "What 'p' made of /flags/beta/state is not what the mutation made of it. "
+        "Let the policy override, or deny."
+    )
+
+
+def test_what_keeps_what_the_mutation_made_of_an_item_is_no_conflict() -> None:
+    on = {"id": "beta", "state": "ON", "weight": 5}
+    mutation = put(flags=[{"id": "beta", "state": "ON"}, GAMMA.model_dump()])
+
+    after = state_of(execute(mutation, amending({"/flags/beta": on})))
+
+    assert after.flags == [Flag(id="beta", state="ON", weight=5), GAMMA]
 
 
 def test_what_the_mutation_changed_alike_or_elsewhere_is_none() -> None:
@@ -421,6 +520,46 @@ def test_to_override_wins_over_policies_that_do_not() -> None:
     assert overridden(result) == ["The policy 'b' overrides what the policy 'a' made of /plan."]
 
 
+def test_everybody_who_is_overridden_is_named() -> None:
+    agreeing = amending({"/limit": 120}, name="a")
+    other = amending({"/limit": 120, "/plan": "pro"}, name="b")
+    winning = amending({"/limit": 110}, override=True, name="c")
+
+    result = execute(put(limit=120), agreeing, other, winning)
+
+    (said,) = overridden(result)
+    assert said == (
+        "The policy 'c' overrides what the mutation and the policy 'a' and the policy 'b' "
+        "made of /limit."
+    )
+
+
+def test_the_whole_state_can_be_overridden() -> None:
+    result = execute(put(limit=120), amending({"": {"limit": 7}}, override=True, name="all"))
+
+    assert state_of(result) == Config(limit=7)
+    assert overridden(result) == ["The policy 'all' overrides what the mutation made of the whole."]
+
+
+def test_to_override_removes_and_reaches_into_keyed_lists() -> None:
+    mutation = put(limit=120, flags=[{"id": "beta", "state": "ON"}, GAMMA.model_dump()])
+    result = execute(
+        mutation,
+        amending({"/flags/gamma/weight": 9}, remove=["/limits/eu"], override=True, name="a"),
+    )
+
+    after = state_of(result)
+    assert after.flags == [Flag(id="beta", state="ON"), Flag(id="gamma", weight=9)]
+    assert after.limits == {"us": 2}
+    assert overridden(result) == []
+    back = execute(mutation, amending({"/flags/beta/state": "OFF"}, override=True, name="b"))
+    assert overridden(back) == [
+        "The policy 'b' overrides what the mutation made of /flags/beta/state."
+    ]
+    gone = execute(put(limits={"eu": 5, "us": 2}), amending(remove=["/limits/eu"], override=True))
+    assert state_of(gone).limits == {"us": 2}
+
+
 def test_to_override_reaches_above_and_below() -> None:
     plain = amending({"/limits/eu": 5}, name="plain")
     above = amending({"/limits": {}}, override=True, name="above")
@@ -448,6 +587,11 @@ def test_who_overrides_excuses_nobody_else() -> None:
 def test_nobody_is_warned_where_nothing_is_overridden() -> None:
     assert not overridden(execute(put(limit=120), amending({"/limit": 120}, override=True)))
     assert not overridden(execute(put(), amending({"/plan": "pro"}, override=True)))
+    on = put(flags=[{"id": "beta", "state": "ON"}, GAMMA.model_dump()])
+    assert not overridden(execute(on, amending({"/flags/beta/state": "ON"}, override=True)))
+    alike = amending({"/plan": "pro", "/flags/beta/state": "ON"}, name="a")
+    again = amending({"/plan": "pro", "/flags/beta/state": "ON"}, override=True, name="b")
+    assert not overridden(execute(put(), alike, again))
 
 
 def test_to_override_where_another_policy_left_no_place_is_a_conflict() -> None:
@@ -480,6 +624,24 @@ def test_what_the_state_has_no_place_for_is_refused(values: dict[str, Any], says
     assert error.details["policies"] == ["p"]
 
 
+@pytest.mark.parametrize(
+    ("values", "policies", "path"),
+    [
+        ({"/limit": -1}, ["p"], "/limit"),
+        ({"/limits": {"eu": "many"}}, ["p"], "/limits/eu"),
+        # pydantic counts the items of a list, so nobody in particular is at this path.
+        ({"/flags/beta/weight": "heavy"}, ["other", "p"], "/flags/0/weight"),
+    ],
+)
+def test_where_the_state_is_no_longer_valid_is_named(
+    values: dict[str, Any], policies: list[str], path: str
+) -> None:
+    error = invalid_of(execute(put(), amending(values), amending({"/owner": "ana"}, name="other")))
+
+    assert error.details == {"policies": policies, "path": path}
+    assert "the Config does not validate then: " in error.message
+
+
 def test_the_whole_state_can_be_set() -> None:
     after = state_of(execute(put(), amending({"": {"limit": 7}})))
 
@@ -495,19 +657,26 @@ def test_what_is_set_is_read_as_the_model_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "sentence"),
     [
-        lambda: amend({"limit": 7}),
-        lambda: amend({"/a~2": 7}),
-        lambda: amend(remove=["limit"]),
-        lambda: amend(remove="/limit"),
-        lambda: amend(remove=[""]),
-        lambda: amend({"/limit": 7}, remove=["/limit"]),
+        (lambda: amend({"limit": 7}), "'limit' is no JSON Pointer; begin it with a slash."),
+        (lambda: amend({"/a~2": 7}), "'/a~2' is no JSON Pointer; begin it with a slash."),
+        (lambda: amend(remove=["limit"]), "'limit' is no JSON Pointer; begin it with a slash."),
+        (
+            lambda: amend(remove="/limit"),
+            "remove takes a list of paths, not the text '/limit' alone.",
+        ),
+        (lambda: amend(remove=[""]), "A state is never removed."),
+        (
+            lambda: amend({"/limit": 7}, remove=["/limit"]),
+            "The path '/limit' is set as well.",
+        ),
     ],
 )
-def test_a_path_that_is_none_is_refused_where_it_is_written(wrong: Any) -> None:
-    with pytest.raises(DefinitionError):
+def test_a_path_that_is_none_is_refused_where_it_is_written(wrong: Any, sentence: str) -> None:
+    with pytest.raises(DefinitionError) as refused:
         wrong()
+    assert str(refused.value) == sentence
 
     result = execute(put(), policy(name="wrong")(lambda *_: wrong()))
     no = rejection_of(result)

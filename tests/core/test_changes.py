@@ -342,6 +342,41 @@ def test_a_change_set_keeps_later_edits_of_a_keyed_list() -> None:
     assert apply(listed(), undo) == listed("b")
 
 
+def test_items_that_come_without_a_position_come_at_the_end() -> None:
+    changes = ChangeSet(
+        changes=tuple(
+            Change(op="added", path=f"/items/{name}", after={"id": name}) for name in "bac"
+        ),
+        keyed={"/items": KeyedList(key="id")},
+    )
+
+    assert apply(listed("z"), changes) == listed("z", "a", "b", "c")
+
+
+def test_a_part_of_a_keyed_list_is_found_by_its_key_when_it_is_taken_alone() -> None:
+    changes = diff(listed("a", "b", v=1), listed("a", "b", v=2), identity=ITEMS)
+
+    part = changes.covered(["/items/b"])
+
+    assert part.keyed == changes.keyed
+    assert apply(listed("a", "b", v=1), part) == {
+        "items": [{"id": "a", "v": 1}, {"id": "b", "v": 2}]
+    }
+
+
+def test_json_patch_can_test_what_stood_there_before_it_goes() -> None:
+    changes = diff({"a": 1, "b": 2}, {"b": 3, "c": 4})
+
+    assert changes.to_json_patch(tests=True) == [
+        {"op": "test", "path": "/a", "value": 1},
+        {"op": "remove", "path": "/a"},
+        {"op": "test", "path": "/b", "value": 2},
+        {"op": "replace", "path": "/b", "value": 3},
+        {"op": "add", "path": "/c", "value": 4},
+    ]
+    assert [each["op"] for each in changes.to_json_patch()] == ["remove", "replace", "add"]
+
+
 def test_json_patch_of_a_keyed_list_asks_for_the_document() -> None:
     changes = diff(listed("a", v=1), listed("a", v=2), identity=ITEMS)
 
@@ -400,6 +435,48 @@ def test_a_change_that_does_not_fit_names_the_path(state: Any, path: str) -> Non
         apply(state, changes)
 
     assert conflict.value.path == path  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("state", "change", "sentence"),
+    [
+        (
+            {"a": 1},
+            Change(op="added", path="/a", after=1),
+            "There is a value at /a already.",
+        ),
+        (
+            {},
+            Change(op="added", path="/a/b", after=1),
+            "There is no /a for it.",
+        ),
+        (
+            {},
+            Change(op="removed", path="/a", before=1),
+            "There is nothing at /a any more.",
+        ),
+        (
+            {"a": 2},
+            Change(op="removed", path="/a", before=1),
+            "The value at /a is another than expected.",
+        ),
+        (
+            3,
+            Change(op="replaced", path="", before=1, after=2),
+            "The value at the root is another than expected.",
+        ),
+        (
+            {"a": 1},
+            Change(op="replaced", path="/a/b", before=1, after=2),
+            "There is no map at /a.",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(state: Any, change: Change, sentence: str) -> None:
+    with pytest.raises(ChangeConflict) as conflict:
+        apply(state, ChangeSet(changes=(change,)))
+
+    assert str(conflict.value) == sentence
 
 
 @pytest.mark.parametrize("state", [{"items": {}}, {"items": [1]}, listed("a", "a"), listed("b")])
@@ -499,6 +576,29 @@ def test_a_preview_is_bounded_and_says_what_it_left_out() -> None:
     assert changes.preview(3, width=1000).truncated is False
     assert changes.preview(0).changes == ()
     assert ChangeSet().preview(5).truncated is False
+
+
+def test_what_a_preview_does_not_cut_it_shows_as_it_is() -> None:
+    changes = diff({"a": 1, "b": [1], "c": "x" * 900}, {"b": {"c": None}, "d": True})
+
+    shown = changes.preview(4, width=1000)
+
+    assert shown.changes == changes.changes
+    assert changes.preview(4, width=10).changes[2].before == '"xxxxxxxx…'
+
+
+def test_what_just_fits_is_not_cut() -> None:
+    fits, long = "x" * (200 - 2), "x" * (200 - 1)
+
+    def preview(value: str) -> Any:
+        return diff({}, {"a": value}).preview(1)
+
+    assert (preview(fits).changes[0].after, preview(fits).truncated) == (fits, False)
+    assert (len(preview(long).changes[0].after), preview(long).truncated) == (200, True)
+    line = Change(op="added", path="/a", after="x" * (80 - 2)).describe()
+    assert line == f'/a: added "{"x" * 78}"'
+    cut = Change(op="added", path="/a", after="x" * (80 - 1)).describe()
+    assert cut == f'/a: added "{"x" * 78}…'
 
 
 # Values

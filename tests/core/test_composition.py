@@ -510,6 +510,39 @@ def test_a_composition_is_a_policy_that_can_be_asked_without_an_engine() -> None
 
 
 @pytest.mark.parametrize("kind", sorted(MAKE))
+def test_a_composition_asks_its_parts_what_it_was_asked(kind: str) -> None:
+    def look(*asked_: Any) -> PolicyDecision:
+        asked.extend(asked_)
+        return allow()
+
+    asked: list[Any] = []
+    question = (RAISE_BY_20, Quota(limit=7), context(), Facts(AT))
+
+    MAKE[kind](policy(name="looks")(look), name="gate").evaluate(*question)
+
+    assert all(one is other for one, other in zip(asked, question, strict=True))
+
+
+@pytest.mark.parametrize("kind", sorted(MAKE))
+def test_a_composition_is_in_its_first_version_unless_it_says_so(kind: str) -> None:
+    assert MAKE[kind](doing("allows", "a"), name="gate").version == 1
+
+
+@pytest.mark.parametrize("kind", sorted(MAKE))
+def test_a_composition_names_the_strictest_strategy_of_those_who_speak(kind: str) -> None:
+    def gate(*strategies: Strategy) -> PolicyDecision:
+        parts = [
+            policy(name=each)(lambda *_, each=each: require(OPS, strategy=each))
+            for each in strategies
+        ]
+        return decision(MAKE[kind](*parts, name="gate"))
+
+    strict, loose = Strategy.REJECT_STALE, Strategy.KEEP_IF_UNAFFECTED
+    assert gate(loose).strategy is loose
+    assert gate(loose, strict).strategy is (loose if kind == "first_decisive" else strict)
+
+
+@pytest.mark.parametrize("kind", sorted(MAKE))
 def test_a_composition_is_made_of_policies(kind: str) -> None:
     with pytest.raises(DefinitionError, match="no policies"):
         MAKE[kind](name="gate")

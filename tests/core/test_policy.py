@@ -12,20 +12,28 @@ from hypothesis import strategies as st
 
 from core import Engine, Intent, Mutation, Outcome, Severity, Strategy, Verdict
 from core.errors import DefinitionError
+from core.facts import Facts
 from core.governance.outcome import rejection_of
 from core.policy import (
     FunctionPolicy,
     Policy,
     PolicyDecision,
+    Question,
+    Ruling,
     allow,
+    amend,
+    ask,
     check_names,
     deny,
     digest_of_policies,
     policy,
     require,
+    rule,
+    strictest,
 )
 from core.requirements import Requirement
 from tests.core.builders import (
+    AT,
     ChoosePlan,
     Clock,
     Ids,
@@ -34,6 +42,7 @@ from tests.core.builders import (
     by,
     by_ops,
     by_security,
+    context,
     run,
 )
 
@@ -42,6 +51,14 @@ RAISE_BY_20 = IncreaseQuota(amount=20)
 
 def _raise() -> PolicyDecision:
     raise ZeroDivisionError("division by zero")
+
+
+def _raise_no_time() -> float:
+    raise AssertionError("Somebody looked at the clock.")
+
+
+def allow_anything(*_: Any) -> PolicyDecision:
+    return allow()
 
 
 # What a policy may do, with the verdict and the demands a naive reader expects of it.
@@ -181,6 +198,20 @@ def test_a_policy_that_fails_to_say_whether_it_applies_is_a_denial() -> None:
     assert no.code == "policy_failed"
 
 
+def test_a_failure_says_what_happened_and_of_which_policy_and_mutation() -> None:
+    def broken(name: str, rule_: Callable[[], Any]) -> FunctionPolicy:
+        return policy(ChoosePlan, name=name, version=4)(lambda *_: rule_())
+
+    ruling = run(
+        [RAISE_BY_20, ChoosePlan(plan="pro")], broken("a", lambda: True), broken("b", _raise)
+    ).ruling
+
+    assert [(d.policy, d.policy_version, d.mutation, d.reason) for d in ruling.decisions] == [
+        ("a", 4, 1, "It answered bool, no decision."),
+        ("b", 4, 1, "It raised ZeroDivisionError: division by zero"),
+    ]
+
+
 def late(took: float, timeout: float | None, *, answer: Callable[[], Any] = allow) -> Any:
     """Answer the run of a policy that takes so many seconds."""
     clock = Clock()
@@ -211,6 +242,24 @@ def test_a_policy_that_raises_too_late_is_late() -> None:
 
     assert result.ruling.denials[0].failed
     assert "timeout" in result.ruling.denials[0].reason
+
+
+def test_nothing_is_late_where_there_is_no_clock() -> None:
+    hurried = policy(name="hurried", timeout=0.5)(allow_anything)
+
+    found = ask(hurried, Question(RAISE_BY_20, Quota(), context(), Facts(AT)))
+
+    assert found is not None
+    assert found.verdict is Verdict.ALLOW
+
+
+def test_nobody_looks_at_the_clock_for_what_has_no_timeout() -> None:
+    patient = policy(name="patient")(allow_anything)
+
+    found = ask(patient, Question(RAISE_BY_20, Quota(), context(), Facts(AT), 0, _raise_no_time))
+
+    assert found is not None
+    assert not found.failed
 
 
 def test_what_is_late_and_not_enforced_decides_nothing() -> None:
@@ -369,12 +418,71 @@ def test_the_strictest_strategy_that_a_policy_names_is_the_rulings() -> None:
     assert run(RAISE_BY_20).ruling.strategy is None
 
 
+@pytest.mark.parametrize("one", Strategy)
+@pytest.mark.parametrize("other", Strategy)
+def test_of_two_strategies_the_stricter_is_taken(one: Strategy, other: Strategy) -> None:
+    named = [require(by_security(), strategy=each) for each in (one, other)]
+
+    assert strictest([*named, allow()]) is Strategy.strictest([one, other])
+
+
+def test_the_decisions_of_a_ruling_are_in_the_order_of_policies_and_then_of_mutations() -> None:
+    said = [
+        allow().model_copy(update={"policy": name, "mutation": position})
+        for name in "ba"
+        for position in (1, 0)
+    ]
+
+    found = rule(said)
+
+    assert [(d.policy, d.mutation) for d in found.decisions] == [
+        ("a", 0),
+        ("a", 1),
+        ("b", 0),
+        ("b", 1),
+    ]
+    assert found == rule(reversed(said))
+    assert rule([]) == Ruling()
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "reason"),
+    [
+        (allow(), Verdict.ALLOW, ""),
+        (allow("fine", ticket=7), Verdict.ALLOW, "fine"),
+        (allow(ticket=7), Verdict.ALLOW, ""),
+        (deny("no", ticket=7), Verdict.DENY, "no"),
+        (require(by_security(), reason="eyes", ticket=7), Verdict.REQUIRE, "eyes"),
+        (require(by_security(), ticket=7), Verdict.REQUIRE, ""),
+        (require(ticket=7), Verdict.ALLOW, ""),
+        (amend({"/a": 1}, remove=["/b"], ticket=7), Verdict.ALLOW, "set /a; remove /b"),
+        (amend({"/a": 1}, reason="cap", ticket=7), Verdict.ALLOW, "cap"),
+        (amend({"/a": 1}, requirements=[by_security()], ticket=7), Verdict.REQUIRE, "set /a"),
+    ],
+)
+def test_a_decision_keeps_what_was_said_in_it(
+    said: PolicyDecision, verdict: Verdict, reason: str
+) -> None:
+    assert (said.verdict, said.reason) == (verdict, reason)
+    assert said.metadata == ({} if said == allow() else {"ticket": 7})
+
+
+def test_a_bare_permission_is_made_once() -> None:
+    assert allow() is allow()
+
+
+def test_whoever_amends_may_name_a_strategy() -> None:
+    assert amend({"/a": 1}, strategy=Strategy.REJECT_STALE).strategy is Strategy.REJECT_STALE
+    assert amend({"/a": 1}).strategy is None
+
+
 def test_a_function_becomes_a_policy_named_after_itself() -> None:
     @policy(version=3)
     def two_pairs_of_eyes(*_: Any) -> PolicyDecision:
         return require(by_security())
 
     assert (two_pairs_of_eyes.name, two_pairs_of_eyes.version) == ("two_pairs_of_eyes", 3)
+    assert policy()(allow_anything).version == 1
 
 
 def test_the_digest_of_policies_names_each_version() -> None:

@@ -48,7 +48,16 @@ from core.engine import record
 from core.errors import DefinitionError, InvalidParameters, InvalidValue
 from core.governance.outcome import rejection_of
 from core.mutation import Intent, Mutation
-from core.policy import Policy, PolicyDecision, Verdict, allow, deny, policy
+from core.policy import (
+    Policy,
+    PolicyDecision,
+    Question,
+    Verdict,
+    allow,
+    ask,
+    deny,
+    policy,
+)
 from core.requirements import Requirement
 from core.result import ExecutionResult
 from core.secrets import (
@@ -634,6 +643,48 @@ def test_of_what_is_raised_only_the_type_is_told_where_there_are_secrets() -> No
         "quoting: It raised ValueError",
     }
     assert_nothing_leaks(denied)
+
+
+class Opening(Mutation[Quota]):
+    """A mutation with a secret, of a state that has none."""
+
+    token: Annotated[str, Secret()]
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="open")
+
+    def apply(self, state: Quota) -> Quota:
+        return state
+
+
+class Naming(Mutation[Key]):
+    """A mutation without a secret, of a state that has one."""
+
+    word: str
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="name")
+
+    def apply(self, state: Key) -> Key:
+        return state
+
+
+@pytest.mark.parametrize(
+    ("mutation", "state"),
+    [(Opening(token=HUSH), Quota()), (Naming(word="n"), Key(id="k"))],
+    ids=["in the mutation", "in the state"],
+)
+def test_what_a_policy_raises_is_not_told_wherever_the_secret_is(mutation: Any, state: Any) -> None:
+    @policy()
+    def quoting(mutation: Any, state: Any, *_: Any) -> PolicyDecision:
+        raise ValueError(f"{mutation!r} {state!r}")
+
+    found = ask(quoting, Question(mutation, state, context(), Facts(AT)))
+
+    assert found is not None
+    assert found.reason == "It raised ValueError"
 
 
 def test_why_an_amendment_cannot_be_made_quotes_no_secret() -> None:

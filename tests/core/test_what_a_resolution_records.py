@@ -1,0 +1,557 @@
+"""What assessments and resolutions leave in a request, word by word, and what they refuse to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from core import Intent, Issue, Severity
+from core.effects import EffectPreview
+from core.errors import InvalidTransition, NotAuthorised, NothingToRefresh
+from core.governance import lifecycle, resolution
+from core.governance.approval import refuse
+from core.governance.request import (
+    Category,
+    Closing,
+    Decision,
+    MutationRequest,
+    Rejection,
+    RequirementState,
+    Status,
+)
+from core.governance.resolution import Resolution, ResolutionOutcome
+from core.requirements import Requirement, Strategy, either
+from tests.core.builders import (
+    ANA,
+    AT,
+    BEN,
+    CARL,
+    DIRECTORY,
+    DORA,
+    EVE,
+    RAISED,
+    assessment,
+    by,
+    by_ops,
+    by_security,
+    check,
+    created,
+    effect,
+    granted,
+    later,
+    waiting,
+    without,
+)
+
+OTHER = effect(limit=150)
+BOTH = effect(limit=120, plan="pro")
+SECURITY = by_security()
+REJECT, RENEW, KEEP, LATEST = Strategy
+
+
+def approved(strategy: Strategy = KEEP) -> MutationRequest:
+    return granted(waiting(SECURITY, strategy=strategy), BEN)
+
+
+def resolve(request: MutationRequest, *demanded: Requirement, **more: Any) -> Resolution:
+    """Resolve on an assessment of these demands, an hour after the submission."""
+    directory = more.pop("directory", DIRECTORY)
+    drift = more.pop("drift", ())
+    return resolution.resolve(
+        request,
+        assessment(*demanded, **more),
+        directory=directory,
+        at=later(hours=1),
+        fence=1,
+        drift=drift,
+    )
+
+
+def resolved(request: MutationRequest, *demanded: Requirement, **more: Any) -> MutationRequest:
+    return resolution.resolved(request, resolve(request, *demanded, **more))
+
+
+def decision(request: MutationRequest, code: str) -> Decision:
+    """Answer the one decision with this code."""
+    (found,) = [d for d in request.decisions if d.code == code]
+    return found
+
+
+def state_of(request: MutationRequest, requirement: Requirement) -> RequirementState:
+    found = request.requirement(requirement.id)
+    assert found is not None
+    return found
+
+
+def ended() -> MutationRequest:
+    return lifecycle.close(waiting(SECURITY), Closing(status=Status.REJECTED, actor_id="ben"), AT)
+
+
+# What an assessment leaves.
+
+
+def test_a_request_takes_over_what_its_assessment_found() -> None:
+    inverse = EffectPreview.of(effect(limit=90))
+    warning = Issue(code="high", message="The limit becomes high.", severity=Severity.WARNING)
+    found = assessment(SECURITY).model_copy(
+        update={
+            "intent": Intent(operation="increase", tags=("quota", "urgent")),
+            "issues": (warning,),
+            "inverse": inverse,
+            "irreversible": "It is a mail.",
+        }
+    )
+    held = lifecycle.hold(created(tags=("urgent",)), "no domain", AT)
+    assert held.mutations != found.mutations
+
+    request = resolution.assessed(held, found, AT)
+
+    assert (request.mutations, request.intent) == (found.mutations, found.intent)
+    assert request.tags == ("urgent", "quota")
+    assert request.held is None
+    assert (request.effect, request.warnings) == (found.effect, (warning,))
+    assert (request.inverse, request.irreversible) == (inverse, "It is a mail.")
+
+
+def test_a_requirement_is_shown_with_the_part_that_it_answers_for() -> None:
+    limit, plan = by_security(covers=["/limit"]), by_ops(covers=["/plan"])
+
+    request = waiting(limit, plan, does=BOTH)
+
+    assert state_of(request, limit).covered == BOTH.digest(("/limit",))
+    assert state_of(request, plan).covered == BOTH.digest(("/plan",))
+    assert state_of(request, limit).able == 2
+
+
+def test_whom_nobody_counted_nobody_is_said_to_be_able() -> None:
+    found = assessment(SECURITY).model_copy(update={"able": {}})
+
+    request = resolution.assessed(created(), found, AT)
+
+    assert state_of(request, SECURITY).able == 0
+
+
+def test_a_grant_holds_on_to_the_requirement_that_it_was_given_for() -> None:
+    request = waiting(SECURITY, by_ops())
+
+    one, other = request.requirements
+    assert one.covered == other.covered
+    assert one.binding != other.binding
+
+
+@pytest.mark.parametrize("strategy", [KEEP, LATEST])
+def test_what_approvers_are_shown_names_the_effect_unless_any_will_do(strategy: Strategy) -> None:
+    request = waiting(SECURITY, strategy=strategy)
+
+    after = resolution.adopt(
+        request, assessment(SECURITY, version=4, does=OTHER, strategy=strategy), AT
+    )
+
+    assert (after.binding == request.binding) is (strategy is LATEST)
+    assert after.bindings_seen == (1 if strategy is LATEST else 2)
+
+
+def test_a_request_is_assessed_for_the_first_time_once() -> None:
+    with pytest.raises(InvalidTransition) as refused:
+        resolution.assessed(waiting(SECURITY), assessment(SECURITY), AT)
+
+    assert refused.value.details == {
+        "request_id": "r1",
+        "current": "Pending",
+        "target": "Pending",
+    }
+
+
+NOTHING = Resolution(round=1, fence=1, at=AT, outcome=ResolutionOutcome.VALIDATED)
+
+
+@pytest.mark.parametrize(
+    "conclude",
+    [
+        lambda request: resolution.resolved(request, NOTHING),
+        lambda request: resolution.adopt(request, assessment(SECURITY), AT),
+    ],
+)
+def test_of_what_has_ended_no_conclusion_is_drawn(
+    conclude: Callable[[MutationRequest], MutationRequest],
+) -> None:
+    with pytest.raises(InvalidTransition) as refused:
+        conclude(ended())
+
+    assert refused.value.details == {
+        "request_id": "r1",
+        "current": "Rejected",
+        "target": "Pending",
+    }
+
+
+# An expected version.
+
+
+def test_an_expected_version_that_passed_is_recorded_with_both() -> None:
+    request = waiting(SECURITY, asked=created(expected_version=2))
+
+    said = decision(request, "RevalidationRequired")
+    assert said.category is Category.RESOLUTION
+    assert said.reason == "The request was written on version 2; it is shown on version 3."
+    assert said.metadata == {"from_version": 2, "to_version": 3, "drift": []}
+
+
+def test_an_expected_version_from_the_future_is_a_wrong_parameter() -> None:
+    request = waiting(SECURITY, asked=created(expected_version=9))
+
+    assert request.closing is not None
+    assert request.closing.rejection == Rejection(
+        category="validation",
+        code="invalid_parameters",
+        message="The request expects version 9; the state is at version 3.",
+    )
+
+
+MOVED: dict[str, JsonValue] = {"expected": 2, "current": 3, "drift": []}
+
+
+def test_what_is_stale_at_once_is_rejected_with_both_versions() -> None:
+    request = waiting(SECURITY, asked=created(expected_version=2), strategy=REJECT)
+
+    sentence = "The state moved from version 2 to 3, and this request is rejected when it is stale."
+    said = decision(request, "RejectedAsStale")
+    assert (said.category, said.reason) == (Category.RESOLUTION, sentence)
+    assert said.metadata == {"from_version": 2, "to_version": 3, "drift": []}
+    assert request.closing is not None
+    assert request.closing.rejection == Rejection(
+        category="stale", code="moved", message=sentence, metadata=MOVED
+    )
+
+
+def test_what_a_refresh_finds_stale_is_rejected_with_both_versions() -> None:
+    request = waiting(SECURITY, strategy=REJECT, version=2)
+
+    fresh = resolution.adopt(request, assessment(SECURITY, strategy=REJECT), AT)
+
+    assert fresh.closing is not None
+    assert fresh.closing.rejection is not None
+    assert fresh.closing.rejection.metadata == MOVED
+    assert decision(fresh, "RejectedAsStale").metadata["from_version"] == 2
+
+
+def test_an_effect_that_changed_on_one_version_is_stale_as_such() -> None:
+    after = resolved(approved(REJECT), SECURITY, does=OTHER, strategy=REJECT, drift=("/plan",))
+
+    assert after.closing is not None
+    assert after.closing.rejection == Rejection(
+        category="stale",
+        code="effect_changed",
+        message="The effect changed on version 3, and this request is rejected when it is stale.",
+        metadata={"expected": 3, "current": 3, "drift": ["/plan"]},
+    )
+    assert decision(after, "RejectedAsStale").metadata == {
+        "from_version": 3,
+        "to_version": 3,
+        "drift": ["/plan"],
+    }
+
+
+# What a resolution says.
+
+
+def test_a_requester_who_left_is_a_matter_of_policy_and_every_reason_is_named() -> None:
+    request = granted(waiting(by_security(2)), BEN)
+
+    found = resolve(request, by_security(2), directory=without(ANA))
+
+    assert found.rejection == Rejection(
+        category="policy",
+        code="unauthorised",
+        message="its requester ana is no longer in the directory.",
+    )
+    assert found.reasons == (
+        "it is Pending, not Approved",
+        "unmet: 2 of role:security",
+        "its requester ana is no longer in the directory",
+    )
+
+
+def test_who_lost_the_right_is_named_among_the_reasons() -> None:
+    found = resolve(approved(), SECURITY, directory=without(BEN))
+
+    assert found.outcome is ResolutionOutcome.REVOKED
+    assert found.reasons == ("ben may no longer answer what they granted",)
+
+
+def test_every_grant_is_looked_at_also_after_a_refusal() -> None:
+    request = granted(refuse(waiting(by_security(refusals=None)), BEN, AT), CARL)
+
+    assert resolution.revoked(request, without(CARL)) == ("carl",)
+
+
+def test_a_refusal_of_somebody_who_left_is_no_grant() -> None:
+    request = refuse(waiting(by_security(2, refusals=None)), BEN, AT)
+
+    assert resolution.revoked(request, without(BEN)) == ()
+
+
+def test_why_it_is_denied_now_stands_in_the_resolution() -> None:
+    no = Rejection(category="policy", code="denied", message="freeze: not now")
+
+    found = resolve(approved(), SECURITY, rejection=no)
+
+    assert (found.outcome, found.rejection) == (ResolutionOutcome.REJECTED, no)
+
+
+# What is concluded from it.
+
+
+def test_whose_grant_lapsed_and_why_is_recorded() -> None:
+    said = decision(resolved(approved(), SECURITY, directory=without(BEN)), "Lapsed")
+
+    assert (said.category, said.actor_id, said.at) == (
+        Category.APPROVAL,
+        "system:mutator",
+        later(hours=1),
+    )
+    assert said.reason == "ben may no longer answer what they granted."
+    assert said.metadata == {"approver": "ben"}
+
+
+def test_what_is_held_for_no_named_reason_is_held_for_an_unknown_one() -> None:
+    held = resolution.resolved(
+        approved(), NOTHING.model_copy(update={"outcome": ResolutionOutcome.HELD})
+    )
+
+    assert held.held is not None
+    assert held.held.reason == "unknown"
+
+
+def test_what_is_not_eligible_is_no_longer_held() -> None:
+    """It is not tried again until something else happens, so nothing holds it up."""
+    request = lifecycle.hold(waiting(SECURITY), "no store", AT)
+
+    after = resolved(request, SECURITY)
+
+    assert after.held is None
+
+
+def test_what_turns_out_to_be_unmet_waits_again_from_then_on() -> None:
+    request = approved()
+    reopened = state_of(request, SECURITY).model_copy(update={"status": "open"})
+    unmet = request.model_copy(update={"requirements": (reopened,), "answers": ()})
+
+    after = resolved(unmet, SECURITY)
+
+    assert after.status is Status.PENDING
+    assert (after.decisions[-1].code, after.decisions[-1].at) == ("Pending", later(hours=1))
+
+
+def test_what_is_dropped_is_recorded_by_its_requirement() -> None:
+    request = granted(waiting(SECURITY, by_ops()), BEN, DORA)
+
+    said = decision(resolved(request, SECURITY), "Dropped")
+
+    assert (said.category, said.reason) == (
+        Category.REQUIREMENT,
+        "No policy demands it any more.",
+    )
+    assert said.metadata == {"requirement": by_ops().id}
+
+
+@pytest.mark.parametrize(
+    ("demanded", "category", "code"),
+    [
+        (SECURITY, Category.APPROVAL, "Renewed"),
+        (check(), Category.REQUIREMENT, "Reopened"),
+    ],
+)
+def test_what_is_asked_again_is_recorded_by_its_requirement(
+    demanded: Requirement, category: Category, code: str
+) -> None:
+    request = waiting(demanded)
+
+    said = decision(
+        resolution.adopt(request, assessment(demanded, version=4, does=OTHER), AT), code
+    )
+
+    assert said.category is category
+    assert said.reason == "What it answers for has changed; it is asked again."
+    assert said.metadata == {"requirement": demanded.id}
+
+
+SENTENCES: list[tuple[str, str, Callable[[], MutationRequest]]] = [
+    (
+        "Validated",
+        "The state is what the decision was taken on.",
+        lambda: resolved(approved(), SECURITY),
+    ),
+    (
+        "ApprovalsSurvived",
+        "The state moved; every granted part of the effect is unchanged.",
+        lambda: resolved(approved(), SECURITY, version=4),
+    ),
+    (
+        "RevalidationRequired",
+        "The state moved; the policies and the check were asked again.",
+        lambda: resolved(approved(LATEST), SECURITY, version=4, strategy=LATEST),
+    ),
+    (
+        "RenewedApprovalRequired",
+        "What was approved is not what would be done now.",
+        lambda: resolved(approved(), SECURITY, version=4, does=OTHER),
+    ),
+    (
+        "RequirementsAdded",
+        "The policies demand more than they did.",
+        lambda: resolved(approved(), SECURITY, by_ops()),
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "sentence", "conclude"), SENTENCES)
+def test_every_conclusion_is_a_sentence(
+    code: str, sentence: str, conclude: Callable[[], MutationRequest]
+) -> None:
+    said = decision(conclude(), code)
+
+    assert (said.category, said.actor_id) == (Category.RESOLUTION, "system:mutator")
+    assert (said.at, said.reason) == (later(hours=1), sentence)
+
+
+def test_what_was_added_and_dropped_is_in_the_proof() -> None:
+    request = granted(waiting(SECURITY), BEN)
+
+    proof = decision(resolved(request, by_ops()), "RequirementsAdded").metadata
+
+    assert proof["requirements_added"] == [by_ops().id]
+    assert proof["requirements_dropped"] == [SECURITY.id]
+
+
+def test_of_what_was_never_assessed_the_proof_knows_nothing_from_before() -> None:
+    request = resolution.adopt(created(), assessment(SECURITY), AT)
+
+    proof = decision(request, "RequirementsAdded").metadata
+    assert proof == {
+        "to_version": 3,
+        "effect_now": RAISED.digest(),
+        "grants_kept": [],
+        "requirements_added": [SECURITY.id],
+        "difference": {"approved": [], "now": ["/limit: 100 -> 120"]},
+    }
+
+
+def test_what_survived_drift_and_is_asked_again_is_validated_there() -> None:
+    survived = resolved(approved(), SECURITY, version=4)
+
+    again = resolved(survived, SECURITY, version=4)
+
+    assert decision(again, "Validated").metadata["to_version"] == 4
+
+
+def test_of_a_request_that_shows_no_effect_everything_an_approver_saw_is_gone() -> None:
+    answer = approved().answers[0]
+
+    assert resolution.shown_difference(answer, created()) == ("- /limit: 100 -> 120",)
+
+
+# What is carried over.
+
+
+TIMED = by_security(2, duration=timedelta(days=2), covers=["/limit"])
+BESIDE = by_ops(covers=["/plan"])
+
+
+def test_a_refresh_that_renews_nothing_leaves_every_clock_running() -> None:
+    request = waiting(TIMED)
+
+    fresh = resolution.adopt(request, assessment(TIMED, version=4), later(hours=5))
+
+    assert fresh.round == request.round == 1
+    state = state_of(fresh, TIMED)
+    assert (state.opened_at, state.deadline) == (AT, later(days=2))
+
+
+def test_a_renewal_starts_the_clock_of_whatever_is_still_open() -> None:
+    request = waiting(TIMED, BESIDE, does=BOTH)
+    request = granted(request, DORA)
+
+    fresh = resolution.adopt(
+        request,
+        assessment(TIMED, BESIDE, version=4, does=effect(limit=120, plan="gold")),
+        later(hours=5),
+    )
+
+    assert fresh.round == 2
+    state = state_of(fresh, TIMED)
+    assert state.status == "open"
+    assert (state.opened_at, state.deadline) == (later(hours=5), later(hours=5, days=2))
+
+
+def test_what_is_met_keeps_the_time_it_was_opened_through_a_renewal() -> None:
+    request = granted(waiting(TIMED, BESIDE, does=BOTH), BEN, CARL)
+
+    fresh = resolution.adopt(
+        request,
+        assessment(TIMED, BESIDE, version=4, does=effect(limit=120, plan="gold")),
+        later(hours=5),
+    )
+
+    state = state_of(fresh, TIMED)
+    assert (state.status, state.opened_at) == ("fulfilled", AT)
+    assert state.granted_by == ("ben", "carl")
+
+
+def test_what_was_met_alone_is_met_in_an_alternative_as_well() -> None:
+    request = granted(waiting(SECURITY, by_ops()), BEN)
+    (choice,) = either([(SECURITY,), (by("eve"),)])
+
+    fresh = resolution.adopt(request, assessment(choice, by_ops()), AT)
+
+    assert "Requested" not in [
+        d.code
+        for d in fresh.decisions[len(request.decisions) :]
+        if d.metadata.get("requirement") == SECURITY.id
+    ]
+    assert SECURITY.id in fresh.fulfilled
+
+
+def test_what_is_about_to_be_rejected_goes_on_showing_who_refused_and_who_granted() -> None:
+    request = refuse(granted(waiting(by_security(2)), BEN), CARL, AT)
+    assert request.closing is not None
+
+    fresh = resolution.adopt(request, assessment(by_security(2), version=4), AT)
+
+    state = state_of(fresh, by_security(2))
+    assert (state.granted_by, state.refused_by) == (("ben",), ("carl",))
+
+
+# Who may look at it again.
+
+
+def test_only_what_waits_is_looked_at_again_and_the_status_is_named() -> None:
+    with pytest.raises(NothingToRefresh) as refused:
+        resolution.raise_unless_refreshable(approved(), ANA)
+
+    assert str(refused.value) == (
+        "Request 'r1' is Approved; only a waiting one can be assessed anew."
+    )
+    assert refused.value.details == {"request_id": "r1"}
+
+
+def test_whom_a_request_does_not_concern_may_not_have_it_looked_at_again() -> None:
+    with pytest.raises(NotAuthorised) as refused:
+        resolution.raise_unless_refreshable(waiting(SECURITY), EVE)
+
+    assert str(refused.value) == (
+        "eve may not refresh request 'r1'; its requester and its approvers may."
+    )
+    assert refused.value.details == {"request_id": "r1", "actor_id": "eve"}
+
+
+def test_a_requester_who_could_not_approve_anything_may_have_it_looked_at_again() -> None:
+    request = waiting(by("dora"))
+    assert not ANA.may_answer(by("dora"))
+
+    resolution.raise_unless_refreshable(request, ANA)
+    resolution.raise_unless_refreshable(request, ANA.model_copy(update={"id": "Ana"}))
