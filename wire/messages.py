@@ -163,6 +163,15 @@ class Message(Value):
         evidence = said["metadata"] | self.evidence
         return said | {"verdict": self.verdict, "name": self.name, "metadata": evidence}
 
+    def delegation(self) -> dict[str, Any]:
+        """Answer what `delegate` is given besides request, sender, time and whom it names."""
+        return {
+            "until": self.until,
+            "requirement_id": self.requirement_id,
+            "reason": self.reason,
+            "decision_id": self.decision_id,
+        }
+
     def content_digest(self, name: str) -> str:
         """Digest what is said; a decision id stands for one content only."""
         said = self.model_dump(mode="json", exclude={"credential"}, exclude_defaults=True)
