@@ -23,7 +23,7 @@ from core.governance.request import (
 )
 from core.governance.resolution import Resolution
 from core.model import Value
-from core.requirements import Strategy
+from core.requirements import RequirementKind, Strategy
 
 from .messages import Credential, Message
 
@@ -286,16 +286,43 @@ class SignalTimes(Value):
 
 
 class SendWakeups(Value):
-    """Tell whoever waits for the ending of a request."""
+    """Tell whoever waits for the ending of a request.
+
+    Attributes:
+        dispatch: Whether it left side effects to dispatch.
+        budgets: The budgets it asked for room in, by key; there may be room for others now.
+    """
 
     request_id: str
     state_id: str
+    dispatch: bool = True
+    budgets: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(request: MutationRequest) -> SendWakeups:
+        """Answer the ask for a request that has ended."""
+        quotas = (
+            r.requirement
+            for r in request.requirements
+            if r.requirement.kind == RequirementKind.QUOTA
+        )
+        return SendWakeups(
+            request_id=request.request_id,
+            state_id=request.state_id,
+            dispatch=bool(request.side_effects),
+            budgets=tuple(dict.fromkeys(each.wanted.key for each in quotas)),
+        )
 
 
 class WokenUp(Value):
-    """How many were told."""
+    """How many were told.
+
+    Attributes:
+        requests: Requests that waited for what the ending changed.
+    """
 
     dispatchers: int = 0
+    requests: int = 0
 
 
 class PreviewMutation(Value):
@@ -360,9 +387,15 @@ class Reconcile(Value):
 
 
 class Reconciled(Value):
-    """What was found and mended."""
+    """What was found and mended.
+
+    Attributes:
+        told: Open workflows whose record has ended.
+        woken: Open requests that waited for something that had come, and had not been told.
+    """
 
     open_workflows: int = 0
     told: int = 0
     ended: int = 0
     dispatchers: int = 0
+    woken: int = 0
