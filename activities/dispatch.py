@@ -16,8 +16,8 @@ from wire.asks import Dispatched, DispatchSideEffects
 from wire.names import Activity
 
 from .author_code import in_thread
-from .evaluation import declared_by
 from .outside import Outside
+from .states import declared_by
 
 MAX_ATTEMPTS = 10
 """Attempts after which a handler has failed for good; recorded, and no longer in the way."""

@@ -13,8 +13,7 @@ from pydantic import BaseModel
 
 from core.audit import MutationRecord, Subject
 from core.context import Mode
-from core.digests import digest, jsonable
-from core.domain import Domain, key_of
+from core.domain import Domain
 from core.engine import Engine, record
 from core.errors import (
     DefinitionError,
@@ -25,7 +24,6 @@ from core.errors import (
     PolicyConflict,
     UnknownMutation,
     UnknownName,
-    UnknownState,
 )
 from core.facts import Facts
 from core.governance.assessment import Assessment, Plan, assess
@@ -34,12 +32,13 @@ from core.governance.request import MutationRequest, Rejection
 from core.mutation import Mutation
 from core.policy import digest_of_policies
 from core.result import ExecutionResult, Outcome
-from core.secrets import redact, told
-from core.survey import Survey, survey
+from core.secrets import told
+from core.survey import survey
 from store.protocol import StoredState
 
 from .author_code import in_thread
 from .outside import Outside
+from .states import declared_by, first_version, state_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,52 +118,6 @@ def load(outside: Outside, request: MutationRequest, stored: StoredState | None)
         # What was stored may be of a form, or a key, of then.
         stored = stored.model_copy(update={"digest": state_digest(outside, domain, state)})
     return Loaded(domain, mutations, records, state, stored)
-
-
-def declared_by(domain: Domain[Any]) -> Survey:
-    """Answer what the model of a domain's states declares."""
-    model: type[BaseModel] = domain.state
-    return survey(model)
-
-
-def state_digest(outside: Outside, domain: Domain[Any], state: object) -> str:
-    """Digest a state as everybody may see it, as a secret that is guessed could be tried on it.
-
-    Args:
-        outside: What stands for secrets.
-        domain: The state's.
-        state: The state, or its document in the newest form.
-
-    Raises:
-        DefinitionError: It has secrets and nothing stands for them.
-    """
-    return digest(redact(jsonable(state), declared_by(domain), outside.redactor))
-
-
-def first_version(outside: Outside, domain: Domain[Any], state_id: str) -> StoredState:
-    """Answer version 0 of a state, as its domain gives it.
-
-    Raises:
-        UnknownState: The domain has no initial value for it.
-        InvalidValue: The domain cannot say.
-    """
-    try:
-        initial = None if domain.initial is None else domain.initial(key_of(state_id))
-        document = None if initial is None else jsonable(initial)
-    except Exception as error:
-        raise InvalidValue(
-            f"The domain {domain.name!r} cannot give the initial value of {state_id!r}: "
-            f"{told(error, [declared_by(domain)])}"
-        ) from error
-    if initial is None:
-        raise UnknownState(state_id)
-    return StoredState(
-        state_id=state_id,
-        version=0,
-        document=document,
-        schema_version=domain.schema_version,
-        digest=state_digest(outside, domain, document),
-    )
 
 
 def evaluate(

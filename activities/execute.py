@@ -24,10 +24,11 @@ from store.protocol import Ask, Conflict, Ended, Fenced
 from wire.asks import Executed, ExecuteMutation
 from wire.names import Activity
 
-from .evaluation import Evaluation, Loaded, load, state_digest
+from .evaluation import Evaluation, Loaded, load
 from .facts import Lookups
 from .outside import Outside
 from .resolve import compare
+from .states import state_digest
 
 ATTEMPTS = 5
 """How often a lost race is run again before the workflow is asked to queue."""
