@@ -6,15 +6,17 @@ workflow then adopts that record. `fenced` says that a later ask has been made a
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from core.governance.assessment import Assessment
 from core.governance.people import Person
 from core.governance.request import (
     Finding,
+    Id,
     Metadata,
     MutationRequest,
     Rejection,
@@ -26,6 +28,7 @@ from core.model import Value
 from core.requirements import RequirementKind, Strategy
 
 from .messages import Credential, Message
+from .varying import Varied, Vary
 
 
 class Answered(Value):
@@ -326,7 +329,12 @@ class WokenUp(Value):
 
 
 class PreviewMutation(Value):
-    """Ask what a request would do and demand, without making one."""
+    """Ask what a request would do and demand, without making one.
+
+    Attributes:
+        vary: A parameter to try over a range of values; where it is given no value of its own, the
+            preview itself is of the first.
+    """
 
     state_id: str
     mutations: tuple[WishedMutation, ...]
@@ -336,17 +344,39 @@ class PreviewMutation(Value):
     at: datetime
     metadata: Metadata = Field(default_factory=dict)
     strategy: Strategy | None = None
+    expires_in: timedelta | None = None
+    not_before: AwareDatetime | None = None
+    depends_on: tuple[Id, ...] = ()
+    vary: Vary | None = None
+
+    @model_validator(mode="after")
+    def _can_vary(self) -> PreviewMutation:
+        if self.vary is not None:
+            self.vary.put(self.mutations, self.vary.tried[0])
+        return self
 
     def wish(self) -> Wish:
         """Answer the wish it would be."""
+        if self.vary is not None and not self.vary.is_given(self.mutations):
+            return self.wish_with(self.vary.tried[0])
+        return self._wish(self.mutations)
+
+    def wish_with(self, value: JsonValue) -> Wish:
+        """Answer the wish it would be with a value of what varies."""
+        return self._wish(self.vary.put(self.mutations, value) if self.vary else self.mutations)
+
+    def _wish(self, mutations: Sequence[WishedMutation]) -> Wish:
         return Wish(
             state_id=self.state_id,
-            mutations=self.mutations,
+            mutations=tuple(mutations),
             actor_id=self.actor_id,
             on_behalf_of=self.on_behalf_of,
             reason=self.reason,
             metadata=self.metadata,
             strategy=self.strategy,
+            expires_in=self.expires_in,
+            not_before=self.not_before,
+            depends_on=self.depends_on,
         )
 
 
@@ -358,12 +388,16 @@ class Preview(Value):
         assessment: The evaluation, where one could be made.
         approvers: For each requirement who could answer it now, by id.
         rejection: Why it would be rejected at once.
+        varied: Where what is demanded changes, over the values of what was varied.
+        untried: How many of those values there was no time for; the last ones.
     """
 
     request: MutationRequest
     assessment: Assessment | None = None
     approvers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     rejection: Rejection | None = None
+    varied: tuple[Varied, ...] = ()
+    untried: int = 0
 
 
 class DispatchSideEffects(Value):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, field_validator
 
+from core.checks import MAX_EVIDENCE
 from core.context import Mode
 from core.digests import canonical, digest
 from core.domain import STATE_ID, problems
@@ -37,9 +38,6 @@ MAX_ID = 200
 
 MAX_MESSAGE = 32 * 1024
 """Bytes of a message's payload, as canonical JSON."""
-
-MAX_EVIDENCE = 16 * 1024
-"""Bytes of the evidence of a check or review, as canonical JSON."""
 
 MAX_COMMENT = 1000
 """Characters of a comment."""

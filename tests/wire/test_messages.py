@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from core.checks import MAX_EVIDENCE
 from core.errors import InvalidParameters, MalformedMessage
-from wire.messages import MAX_COMMENT, MAX_EVIDENCE, read_message, read_start
+from wire.messages import MAX_COMMENT, read_message, read_start
 from wire.names import Signal, Update
 
 WHO = {"decision_id": "d1", "actor_id": "ben"}

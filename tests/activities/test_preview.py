@@ -1,0 +1,157 @@
+"""A preview makes no request, and shows where over a range of values what is demanded changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
+
+from activities import preview as module
+from activities.outside import Outside
+from activities.preview import Previewing
+from core import (
+    Domains,
+    Facts,
+    Mutation,
+    MutationContext,
+    PolicyDecision,
+    Requirement,
+    allow,
+    deny,
+    policy,
+    require,
+)
+from core.governance.request import WishedMutation
+from store import MemoryStore
+from tests.support import box
+from tests.support.people import PEOPLE
+from wire.asks import Preview, PreviewMutation
+from wire.varying import Vary
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@policy()
+def by_size(
+    mutation: Mutation[box.Box], state: box.Box, context: MutationContext, facts: Facts
+) -> PolicyDecision:
+    """Demand the more the more is added."""
+    amount = getattr(mutation, "amount", 0)
+    if amount > 90:
+        return deny("too much at once")
+    if amount < 50:
+        return allow()
+    return require(Requirement.approval(roles=["approver"], needed=1 if amount < 80 else 2))
+
+
+class Ticks:
+    """A clock that goes on by as much whenever it is read."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self.seconds = 0.0, seconds
+
+    def __call__(self) -> float:
+        self.now += self.seconds
+        return self.now
+
+
+def shown(*, tick: float = 0.0, **more: Any) -> Preview:
+    outside = Outside(
+        store=MemoryStore(),
+        domains=Domains([box.make(policies=(by_size,))]),
+        directory=lambda: PEOPLE,
+        client=cast("Client", None),
+        clock=Ticks(tick),
+    )
+    asked: dict[str, Any] = {
+        "state_id": "box/a",
+        "mutations": (WishedMutation(type="Add", parameters={"key": "x"}),),
+        "actor_id": "eve",
+        "at": NOON,
+    }
+    ask = PreviewMutation(**asked | more)
+    return ActivityEnvironment().run(Previewing(outside).preview_mutation, ask)
+
+
+def test_a_range_shows_where_the_requirements_change() -> None:
+    preview = shown(vary=Vary(parameter="/amount", first=10, last=100, step=10))
+
+    told = [
+        (r.first, r.last, r.count, r.verdict.value, [p.text for p in r.pending])
+        for r in preview.varied
+    ]
+    assert told == [
+        (10, 40, 4, "allow", []),
+        (50, 70, 3, "require", ["approval by 1 of role:approver"]),
+        (80, 90, 2, "require", ["approval by 2 of role:approver"]),
+        (100, 100, 1, "deny", []),
+    ]
+    assert preview.varied[-1].rejection is not None
+    assert "too much at once" in preview.varied[-1].rejection.message
+    assert preview.untried == 0
+
+
+def test_the_preview_itself_is_of_the_value_that_is_given_or_the_first() -> None:
+    own = WishedMutation(type="Add", parameters={"key": "x", "amount": 60})
+    vary = Vary(parameter="/amount", values=(20, 85))
+
+    first, given = shown(vary=vary), shown(vary=vary, mutations=(own,))
+
+    assert first.request.mutations[0].parameters["amount"] == 20
+    assert first.request.pending == ()
+    assert given.request.mutations[0].parameters["amount"] == 60
+    assert len(given.request.pending) == 1
+    assert first.varied == given.varied
+
+
+def test_a_value_that_cannot_be_is_told_among_the_others() -> None:
+    preview = shown(vary=Vary(parameter="/amount", values=(1, "many", -5)))
+
+    refused = [r.rejection.code if r.rejection else None for r in preview.varied]
+    assert refused == [None, "invalid_parameters", "check_failed"]
+
+
+def test_values_there_is_no_time_for_are_told_as_untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VARIED_WITHIN", 30.0)
+
+    preview = shown(tick=1.0, vary=Vary(parameter="/amount", first=1, last=100))
+
+    assert preview.untried > 0
+    assert sum(r.count for r in preview.varied) + preview.untried == 100
+    assert preview.varied[0].first == 1
+
+
+def test_without_a_range_nothing_is_varied() -> None:
+    preview = shown()
+
+    assert (preview.varied, preview.untried) == ((), 0)
+
+
+def test_a_deadline_of_its_own_is_the_deadline_shown() -> None:
+    assert shown(expires_in=timedelta(hours=2)).request.expires_at == NOON + timedelta(hours=2)
+    assert shown().request.expires_at == NOON + timedelta(days=14)
+
+
+def test_a_preview_leaves_nothing_behind() -> None:
+    store = MemoryStore()
+    outside = Outside(
+        store=store,
+        domains=Domains([box.domain]),
+        directory=lambda: PEOPLE,
+        client=cast("Client", None),
+    )
+    ask = PreviewMutation(
+        state_id="box/a",
+        mutations=(WishedMutation(type="Add", parameters={"key": "x"}),),
+        actor_id="eve",
+        at=NOON,
+        vary=Vary(parameter="/amount", values=(1, 2)),
+    )
+
+    ActivityEnvironment().run(Previewing(outside).preview_mutation, ask)
+
+    assert store.request("preview") is None
+    assert store.state("box/a") is None
