@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from temporalio import activity
 
 from core.context import Mode
 from core.errors import MutatorError
-from core.governance.assessment import unfillable
+from core.governance.assessment import Assessment, unfillable, unsatisfiable
 from core.governance.outcome import reject
 from core.governance.people import SYSTEM
 from core.governance.request import MutationRequest, Rejection
@@ -89,7 +90,9 @@ class Assessing:
         if ask.refresh and evaluation.held is not None:
             return Assessed(held=evaluation.held), evaluation
         if not ask.refresh and assessment.rejection is None:
-            rejection = unfillable(assessment, directory, request.requester_ids)
+            rejection = unfillable(assessment, directory, request.requester_ids) or unsatisfiable(
+                assessment, _deadline(ask, assessment)
+            )
             assessment = assessment.model_copy(update={"rejection": rejection})
         return Assessed(assessment=assessment), evaluation
 
@@ -109,6 +112,12 @@ def after(ask: AssessRequest, answer: Assessed) -> MutationRequest:
         strategy=ask.strategy,
         own_deadline=ask.own_deadline,
     )
+
+
+def _deadline(ask: AssessRequest, assessment: Assessment) -> datetime:
+    """Answer the deadline of the request: its own where it named one, else the domain's."""
+    request = ask.request
+    return request.expires_at if ask.own_deadline else request.created_at + assessment.expires_in
 
 
 def _no(ask: AssessRequest, rejection: Rejection) -> Assessed:

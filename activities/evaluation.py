@@ -6,12 +6,14 @@ evaluation answers a time-out and drops what the thread brings.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from core.audit import MutationRecord, Subject
+from core.checks import Callback
 from core.context import Mode
 from core.domain import Domain
 from core.engine import Engine, record
@@ -26,17 +28,21 @@ from core.errors import (
     UnknownName,
 )
 from core.facts import Facts
-from core.governance.assessment import Assessment, Plan, assess
+from core.governance.alternatives import every
+from core.governance.assessment import Assessment, CheckPlan, Plan, assess
 from core.governance.people import Directory
 from core.governance.request import MutationRequest, Rejection
+from core.governance.waits import demands
 from core.mutation import Mutation
 from core.policy import digest_of_policies
+from core.requirements import Requirement, RequirementKind
 from core.result import ExecutionResult, Outcome
 from core.secrets import told
 from core.survey import survey
 from store.protocol import StoredState
 
 from .author_code import in_thread
+from .looking import look
 from .outside import Outside
 from .states import declared_by, first_version, state_digest
 
@@ -181,7 +187,12 @@ def evaluate(
             records=loaded.records,
             error=late,
         )
-    return Evaluation(loaded, facts, result, assessment_of(request, loaded, result, directory))
+    assessment = assessment_of(request, loaded, result, directory)
+    if assessment.rejection is None and (
+        found := look(outside, request, assessment.requirements, facts.at)
+    ):
+        assessment = assessment.model_copy(update={"findings": found})
+    return Evaluation(loaded, facts, result, assessment)
 
 
 def assessment_of(
@@ -193,7 +204,7 @@ def assessment_of(
     """Make the assessment of a run."""
     domain = loaded.domain
     author_code = domain.options.timeout + domain.longest_lookup(loaded.records)
-    return assess(
+    assessment = assess(
         result,
         state_digest=loaded.stored.digest,
         policy_set_digest=digest_of_policies(domain.policies),
@@ -202,7 +213,27 @@ def assessment_of(
         directory=directory,
         requesters=request.requester_ids,
         plan=Plan(local=domain.is_local(loaded.records), timeout=min(author_code + 25, 60)),
+        demands=demands(request),
+        lifetimes=domain.lifetimes,
+        on_state_moved=domain.on_state_moved,
     )
+    checks = checks_of(domain, assessment.requirements)
+    if not checks:
+        return assessment
+    plan = assessment.plan.model_copy(update={"checks": checks})
+    return assessment.model_copy(update={"plan": plan})
+
+
+def checks_of(domain: Domain[Any], requirements: Iterable[Requirement]) -> dict[str, CheckPlan]:
+    """Answer how each check is asked that is demanded, and registered, by its name."""
+    demanded = {r.check_name for r in every(requirements) if r.kind == RequirementKind.CHECK}
+    registered = [check for name in sorted(demanded) if (check := domain.check(name)) is not None]
+    return {
+        check.name: CheckPlan(
+            files=isinstance(check, Callback), timeout=check.timeout, retries=check.retries
+        )
+        for check in registered
+    }
 
 
 def stranger_of(request: MutationRequest, directory: Directory) -> Rejection | None:

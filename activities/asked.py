@@ -1,0 +1,43 @@
+"""What activities share that are asked about a request: has it ended, and is it still demanded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from core.errors import DefinitionError, InvalidValue, UnknownName
+from core.governance.request import MutationRequest, RequirementState
+from core.requirements import RequirementKind
+from wire.asks import E, LookAt, LookedAt
+
+from .outside import Outside
+
+LATER: Final = timedelta(minutes=15)
+"""When to look again at what cannot be read, or is not registered, now."""
+
+UNREADABLE: Final = (UnknownName, InvalidValue, DefinitionError)
+"""What is wrong with what is looked at; it may be mended, so it blocks and is looked at again."""
+
+
+def ended(answer: type[E], outside: Outside, record: MutationRequest) -> E:
+    """Answer that a request has ended, and whether others wait for what that changed.
+
+    Whoever wrote the ending may have been lost before it said so; it is said again.
+    """
+    quotas = [r for r in record.requirements if r.requirement.kind == RequirementKind.QUOTA]
+    tokens = [
+        f"request:{record.request_id}",
+        f"state:{record.state_id}",
+        *(f"budget:{each.requirement.wanted.key}" for each in quotas),
+    ]
+    waiters = bool(outside.store.told_by(tokens, limit=1))
+    return answer(ended=record, waiters=waiters)
+
+
+def demanded(outside: Outside, ask: LookAt) -> RequirementState | LookedAt:
+    """Answer the requirement that is to be looked at, or why there is nothing to look at."""
+    request = ask.request
+    view = outside.store.view(request.request_id, request.state_id)
+    if view.ended is not None:
+        return ended(LookedAt, outside, view.ended)
+    return request.requirement(ask.requirement_id) or LookedAt()
