@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from core.governance.request import MutationRequest, PendingReason
+from core.governance.request import Delegation, MutationRequest, PendingReason
 from core.model import Value
 
 
@@ -12,10 +12,12 @@ class WhyBlocked(Value):
     """The answer of the query `why_blocked`.
 
     Attributes:
-        reasons: Everything unmet, what comes first, first.
+        reasons: Everything unmet, what comes first, first; of each who can meet it, or what it is
+            told by, and when it is looked at again.
         held: What is missing, where an approved request cannot be tried now.
         closing: The ending being attempted, if any.
         until: When the request expires.
+        delegations: Who may answer in whose place, and until when.
     """
 
     request_id: str
@@ -25,6 +27,7 @@ class WhyBlocked(Value):
     closing: str | None = None
     until: datetime
     binding: str | None = None
+    delegations: tuple[Delegation, ...] = ()
 
 
 def why_blocked(request: MutationRequest) -> WhyBlocked:
@@ -37,4 +40,5 @@ def why_blocked(request: MutationRequest) -> WhyBlocked:
         closing=request.closing.status.value if request.closing else None,
         until=request.expires_at,
         binding=request.binding,
+        delegations=request.delegations,
     )

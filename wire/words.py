@@ -1,4 +1,8 @@
-"""A request in words, for the Temporal web UI and the command line: what, on whom, until when."""
+"""A request in words, for the Temporal web UI and the command line: what, on whom, until when.
+
+Who or what can meet a requirement is named in tokens: people as `user:ana`, `role:security` or
+`group:ops`; what a request is told by as `request:ID`, `state:ID` or `budget:KEY`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import re
 from datetime import datetime
 
 from core.governance.request import Category, MutationRequest, PendingReason, Status, Wish
-from core.requirements import Strategy
+from core.governance.supersession import SUPERSEDED_BY, SUPERSEDES
+from core.requirements import RequirementKind, Strategy
 
 MAX_SUMMARY = 380
 """Bytes of a summary; the server refuses more than 400."""
@@ -14,7 +19,31 @@ MAX_SUMMARY = 380
 MAX_DETAILS = 12_000
 """Characters of the current details; the server refuses more than 20,000 bytes."""
 
+MAX_TOLD = 5
+"""Things a requirement is told by that are named; of more the number is."""
+
 _TICKS = re.compile("`+")
+
+AGAIN = "looked at again at"
+"""How a reason's text says when it is looked at again; the time follows."""
+
+_TOLD_WHEN = {
+    "request": "request {} ends",
+    "state": "{} changes",
+    "budget": "the budget {} has room",
+}
+"""What each token tells a request, in words."""
+
+_MET_BY: dict[str, str] = {
+    RequirementKind.CHECK: "the worker runs it",
+    RequirementKind.SCHEDULE: "it is a matter of time",
+}
+"""What meets a requirement that names nobody and is told by nothing."""
+
+_RELATIONS = {
+    SUPERSEDED_BY: "Request {} took its place.",
+    SUPERSEDES: "It took the place of request {}.",
+}
 
 
 def summary_of(wish: Wish) -> str:
@@ -41,10 +70,13 @@ def current(request: MutationRequest) -> str:
     if request.held is not None:
         parts.append(f"Held since {_time(request.held.since)}: {request.held.reason}")
     parts += [f"- {line}" for line in waiting_lines(request)]
+    parts += [*delegation_lines(request), *tie_lines(request)]
     if request.effect is not None and not request.status.is_terminal:
         parts.append(_effect(request))
     if request.warnings:
         parts.append("Warnings: " + "; ".join(w.message for w in request.warnings))
+    if request.comments:
+        parts.append(f"{comments_line(request)} `mutator show {request.request_id}` shows them.")
     if request.refused_messages:
         last = request.refused_messages[-1]
         parts.append(
@@ -79,14 +111,73 @@ def waiting_lines(request: MutationRequest) -> list[str]:
     return [line for reason in request.pending for line in _lines(reason)]
 
 
+def delegation_lines(request: MutationRequest) -> list[str]:
+    """Answer a line for each right to answer that was handed on and has not run out."""
+    if request.status.is_terminal:
+        return []
+    return [
+        f"{each.to} may answer in the place of {each.actor_id} until {_time(each.until)}."
+        for each in request.delegations
+        if each.until > request.updated_at
+    ]
+
+
+def tie_lines(request: MutationRequest) -> list[str]:
+    """Answer a line for each other request this one is tied to, and for what ends it."""
+    lines = [
+        _RELATIONS.get(link.relation, f"{link.relation}: request {{}}.").format(link.request_id)
+        for link in request.links
+    ]
+    if request.status.is_terminal:
+        return lines
+    if request.supersedes and SUPERSEDES not in {link.relation for link in request.links}:
+        lines.append(f"It names request {request.supersedes}, whose place it is to take.")
+    if request.on_state_moved == "supersede":
+        lines.append(f"It ends when {request.state_id} moves.")
+    return lines
+
+
+def comments_line(request: MutationRequest) -> str:
+    """Answer how many comments there are."""
+    return "1 comment." if request.comments == 1 else f"{request.comments} comments."
+
+
+def met_by(reason: PendingReason) -> str:
+    """Answer who can meet a requirement, or what it is told by."""
+    if not reason.open:
+        return "who can: not yet open"
+    told = [_told_when(token) for token in reason.who]
+    events = [each for each in told if each]
+    people = [token for token, each in zip(reason.who, told, strict=True) if not each]
+    parts = [f"who can: {', '.join(people)}"] if people else []
+    if events:
+        more = f" and {len(events) - MAX_TOLD} more" if len(events) > MAX_TOLD else ""
+        parts.append(f"told when {', '.join(events[:MAX_TOLD])}{more}")
+    return "; ".join(parts) or _MET_BY.get(reason.kind, "who can: nobody")
+
+
 def _lines(reason: PendingReason) -> list[str]:
     if len(reason.alternatives) < 2:  # noqa: PLR2004 - it takes two to be a choice
-        who = ", ".join(reason.who) or "not yet open"
-        return [f"{reason.text}; who can: {who}; until {_time(reason.until)}"]
+        return [f"{_said(reason)}; {met_by(reason)}; until {_time(reason.until)}"]
     ways = [
         " and ".join(line for each in way for line in _lines(each)) for way in reason.alternatives
     ]
     return [f"either {ways[0]}", *(f"or {way}" for way in ways[1:])]
+
+
+def _said(reason: PendingReason) -> str:
+    """Answer its text, with the time of the next look as people read it."""
+    if reason.again_at is None:
+        return reason.text
+    when = "the earliest moment is" if reason.kind == RequirementKind.SCHEDULE else AGAIN
+    written = f"{AGAIN} {reason.again_at.isoformat()}"
+    return reason.text.replace(written, f"{when} {_time(reason.again_at)}")
+
+
+def _told_when(token: str) -> str:
+    """Answer what a token tells, or nothing where it stands for people."""
+    kind, _, name = token.partition(":")
+    return _TOLD_WHEN[kind].format(name) if kind in _TOLD_WHEN else ""
 
 
 def cut_bytes(text: str, limit: int) -> str:
