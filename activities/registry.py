@@ -13,6 +13,7 @@ from .outside import Outside
 from .preview import Previewing
 from .record import Recording
 from .resolve import Resolving
+from .schedule import Scheduling
 from .temporal import Reconciling, Telling
 
 
@@ -23,6 +24,7 @@ def all_activities(outside: Outside) -> Sequence[Callable[..., Any]]:
         Assessing(outside).assess_request,
         Authenticating(outside).authenticate,
         Resolving(outside).resolve_version,
+        Scheduling(outside).next_window,
         Executing(outside).execute_mutation,
         recording.record_outcome,
         recording.record_progress,

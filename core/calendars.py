@@ -7,14 +7,23 @@ database, and is done outside (`activities`).
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, Field, NaiveDatetime, StringConstraints, model_validator
 
+from .errors import InvalidValue
 from .model import Value
+from .recurrence import Recurrence, most_a_day, read_rule
 
 LONGEST_WINDOW: Final = timedelta(days=366)
 """How long one occurrence of a window may last."""
+
+FIRST_START: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - by the clock on the wall
+LAST_START: Final = datetime(3000, 1, 1)  # noqa: DTZ001 - as above
+
+MOST_AT_ONCE: Final = 400
+"""How many occurrences of one window may be open at the same time."""
 
 TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 """A name of the IANA time zone database, such as `Europe/Rome`."""
@@ -27,17 +36,43 @@ class Window(Value):
     that also in the night in which the clock is changed.
 
     Attributes:
-        start: When it begins, or began first; without an offset.
+        start: When it begins, or began first; without an offset, to the second, in the years 1900
+            to 2999. Where the rule leaves it out, the first is what the rule names after it.
         duration: How long it lasts on the clock; more than nothing, at most `LONGEST_WINDOW`.
         rule: When it comes again, as an RFC 5545 recurrence rule such as `FREQ=WEEKLY;BYDAY=MO,TU`;
-            `None`: it is once.
+            see `core.recurrence`. `None`: it is once.
         name: What people read.
     """
 
-    start: NaiveDatetime
+    start: NaiveDatetime = Field(ge=FIRST_START, lt=LAST_START)
     duration: timedelta = Field(gt=timedelta(0), le=LONGEST_WINDOW)
     rule: Annotated[str, StringConstraints(max_length=500)] | None = None
     name: Annotated[str, StringConstraints(max_length=200)] = ""
+
+    @cached_property
+    def recurrence(self) -> Recurrence | None:
+        """Answer the rule, read; `None`: it is once.
+
+        Raises:
+            InvalidValue: Never of a window that was validated.
+        """
+        return None if self.rule is None else read_rule(self.rule)
+
+    @model_validator(mode="after")
+    def _can_be_followed(self) -> Window:
+        try:
+            recurrence = self.recurrence
+        except InvalidValue as error:
+            raise ValueError(error.message) from error
+        if self.start.microsecond:
+            raise ValueError("give the start to the second")
+        days = self.duration // timedelta(days=1) + 1
+        if recurrence is not None and most_a_day(recurrence) * days > MOST_AT_ONCE:
+            raise ValueError(
+                f"the rule {self.rule!r} begins again so often that more than {MOST_AT_ONCE} of "
+                f"{self.duration} would be open at once; let it begin less often, or be shorter"
+            )
+        return self
 
 
 class Calendar(Value):
