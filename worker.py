@@ -45,11 +45,13 @@ from activities.directory import DirectoryFile
 from activities.gate import OnlyItsWorkflow
 from activities.outside import Outside
 from activities.registry import all_activities
+from activities.secret_folder import SecretFolder
 from client.connect import connect
 from client.domains import read_domain
+from client.secret_key import read_redactor
 from core import Domain, Domains
 from core.errors import DefinitionError, MutatorError
-from core.secrets import secret_paths
+from core.secrets import Redactor, secret_paths
 from store import open_store
 from wire.names import RECONCILER_SCHEDULE, RECONCILER_TYPE, TASK_QUEUE
 from wire.search_attributes import REGISTRY
@@ -111,19 +113,34 @@ def make_worker(client: Client, outside: Outside, **options: Any) -> Worker:
     return Worker(client, **(settings | options))
 
 
-def served(domain: Domain[Any]) -> Domain[Any]:
-    """Answer a domain that a worker can serve.
+def served(
+    domain: Domain[Any], *, redactor: Redactor | None = None, secrets: SecretFolder | None = None
+) -> Domain[Any]:
+    """Answer a domain that this worker can serve.
+
+    Args:
+        domain: Whose models are looked into.
+        redactor: What stands for secrets.
+        secrets: Where those are that requests name.
 
     Raises:
-        DefinitionError: It has secrets, which only the engine used alone can keep.
+        DefinitionError: It has secrets, and the worker has not what it takes to keep them.
     """
     for model in (domain.state, *domain.mutations):
-        if paths := secret_paths(model):
+        if not (paths := secret_paths(model)):
+            continue
+        said = (
+            f"{model.__name__} of the domain {domain.name!r} has secret fields ({', '.join(paths)})"
+        )
+        if redactor is None:
             raise DefinitionError(
-                f"{model.__name__} of the domain {domain.name!r} has secret fields "
-                f"({', '.join(paths)}), and a worker does not keep secrets yet: parameters stand "
-                "in clear in Temporal's history and in the store. Hold the secret elsewhere and "
-                "let the field name it."
+                f"{said}, and the worker has no key to hash them by; give it one with "
+                "--secret-key-file."
+            )
+        if model is not domain.state and secrets is None:
+            raise DefinitionError(
+                f"{said}, which a request names and never carries; say where they are with "
+                "--secrets-dir."
             )
     return domain
 
@@ -188,12 +205,20 @@ async def serve(
     directory: Path,
     sweep: timedelta,
     max_cached: int = CACHED,
+    secret_key_file: Path | None = None,
+    secrets_dir: Path | None = None,
 ) -> None:
     """Run a worker until SIGTERM or SIGINT, then let running activities finish."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    registered = Domains([served(read_domain(reference)) for reference in domains])
+    redactor = read_redactor(secret_key_file) if secret_key_file else None
+    secrets = SecretFolder(secrets_dir, redactor) if secrets_dir and redactor else None
+    if secrets:
+        secrets.check()
+    registered = Domains(
+        [served(read_domain(each), redactor=redactor, secrets=secrets) for each in domains]
+    )
     people = DirectoryFile(directory)
     people()
     store = open_store(store_url)
@@ -202,7 +227,14 @@ async def serve(
         client = await connect()
         await ensure_search_attributes(client)
         await ensure_reconciler(client, every=sweep)
-        outside = Outside(store=store, domains=registered, directory=people, client=client)
+        outside = Outside(
+            store=store,
+            domains=registered,
+            directory=people,
+            client=client,
+            redactor=redactor,
+            secrets=secrets,
+        )
         log.warning(
             "This worker runs in TRUSTED mode: whoever can reach Temporal can decide as anybody in "
             "%s. Credentials are not checked.",
@@ -217,6 +249,7 @@ async def serve(
 
 
 def main(
+    *,
     domain: Annotated[
         list[str],
         typer.Option(
@@ -240,6 +273,20 @@ def main(
             min=0,
         ),
     ] = CACHED,
+    secret_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file of the key that secrets are hashed by.",
+            envvar="MUTATOR_SECRET_KEY_FILE",
+        ),
+    ] = None,
+    secrets_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of the secrets that requests name, a folder a domain.",
+            envvar="MUTATOR_SECRETS_DIR",
+        ),
+    ] = None,
 ) -> None:
     """Serve requests on the task queue `mutations`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -253,6 +300,8 @@ def main(
                 directory=directory,
                 sweep=timedelta(seconds=sweep),
                 max_cached=max_cached,
+                secret_key_file=secret_key_file,
+                secrets_dir=secrets_dir,
             )
         )
     except MutatorError as error:

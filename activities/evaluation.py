@@ -21,6 +21,7 @@ from core.errors import (
     DefinitionError,
     ExecutionTimeout,
     InvalidAmendment,
+    InvalidParameters,
     InvalidValue,
     MutatorError,
     PolicyConflict,
@@ -108,7 +109,7 @@ def load(outside: Outside, request: MutationRequest, stored: StoredState | None)
         InvalidValue: The state cannot be read, or a mutation reads differently than before.
     """
     domain = outside.domains.of(request.state_id)
-    mutations = tuple(map(domain.read_record, request.mutations))
+    mutations = tuple(_read(outside, domain, each) for each in request.mutations)
     records = tuple(_written(outside, each) for each in mutations)
     for wished, read in zip(request.mutations, records, strict=True):
         # Before its assessment a request has what the caller wrote, who may leave defaults out.
@@ -253,6 +254,33 @@ def unknown_of(error: MutatorError) -> Rejection:
     if isinstance(error, UnknownName):
         code = "unknown_mutation" if isinstance(error, UnknownMutation) else "unknown_state"
     return Rejection(category="validation", code=code, message=error.message)
+
+
+def _read(outside: Outside, domain: Domain[Any], wished: MutationRecord) -> Mutation[Any]:
+    """Make the mutation again, with the secrets that its parameters name.
+
+    Raises:
+        UnknownMutation: It is not registered.
+        InvalidParameters: They do not validate, or a secret is not there.
+        DefinitionError: It has secrets, and there is nowhere to find them.
+    """
+    mutation_type: type[Mutation[Any]] = domain.mutation(wished.type, wished.schema_version or None)
+    declared = survey(mutation_type)
+    if not declared.holds_secret:
+        return domain.read_record(wished)
+    if outside.secrets is None:
+        raise DefinitionError(f"{wished.type} takes secrets, and there is no folder to find them.")
+    mutation = domain.read_record(outside.secrets.opened(domain.name, wished, declared))
+    try:
+        outside.secrets.opened(domain.name, _written(outside, mutation), declared)
+    except InvalidParameters as lost:
+        raise InvalidParameters(
+            f"{wished.type} has a secret that would not be found again once it was assessed: a "
+            "default, or one that its model reads as another value than the file holds. Name every "
+            "secret, and write each as it is read.",
+            mutation_type=wished.type,
+        ) from lost
+    return mutation
 
 
 def _written(outside: Outside, mutation: Mutation[Any]) -> MutationRecord:

@@ -14,6 +14,8 @@ from core.governance.people import Directory
 from core.secrets import Redactor
 from store.protocol import Store
 
+from .secret_folder import SecretFolder
+
 
 def _new_id() -> str:
     return f"exec-{uuid4().hex}"
@@ -31,6 +33,7 @@ class Outside:
         clock: Monotonic seconds, for durations and deadlines of author code only.
         new_id: Answers a new execution id.
         redactor: Stands for what is secret; needed where a domain has secrets.
+        secrets: The secrets that requests name; needed where a mutation takes any.
     """
 
     store: Store
@@ -40,3 +43,4 @@ class Outside:
     clock: Callable[[], float] = time.monotonic
     new_id: Callable[[], str] = field(default=_new_id)
     redactor: Redactor | None = None
+    secrets: SecretFolder | None = None

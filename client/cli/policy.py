@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from core import Domain
 
 from ..domains import read_domain
 from ..policy_replay import Replayed, Said, replay
+from ..secret_key import read_redactor
 from .call import Call, command
 from .exits import ExitCode, Usage, printable
 from .parsing import duration_of
@@ -50,6 +52,14 @@ async def replay_policies(
     until: Annotated[
         str | None, typer.Option("--until", metavar="WHEN", help="Before then; as --since.")
     ] = None,
+    secret_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--secret-key-file",
+            envvar="MUTATOR_SECRET_KEY_FILE",
+            help="The file of the worker's key, where a domain has secrets.",
+        ),
+    ] = None,
 ) -> None:
     """List the recorded evaluations that today's policies would decide otherwise."""
     now = datetime.now(UTC)
@@ -62,12 +72,13 @@ async def replay_policies(
         domains = [each for each in domains if state.startswith(f"{each.name}/")]
         if not domains:
             raise Usage(f"The state {state!r} is of none of the domains given.")
+    redactor = read_redactor(secret_key_file) if secret_key_file else None
     records = call.records("what was recorded")
     count = 0
     changed: list[Replayed] = []
     not_replayed: list[Replayed] = []
     for each in domains:
-        for found in replay(records, each, state_id=state, **window):
+        for found in replay(records, each, redactor=redactor, state_id=state, **window):
             count += 1
             if found.problem is not None:
                 not_replayed.append(found)

@@ -115,8 +115,11 @@ def test_every_setting_of_the_worker_is_described() -> None:
     declared = {}
     for parameter in worker_command().params:
         if isinstance(parameter, typer.core.TyperOption) and parameter.name != "help":
-            default = "required" if parameter.required else str(parameter.default)
-            declared[parameter.opts[0]] = (parameter.envvar, default)
+            default = "none" if parameter.default is None else str(parameter.default)
+            declared[parameter.opts[0]] = (
+                parameter.envvar,
+                "required" if parameter.required else default,
+            )
 
     described = {row[0]: (row[1], row[2]) for row in table(SETTINGS, "The worker")}
 
