@@ -162,6 +162,11 @@ class Requirement(Value):
             demanded["alternatives"] = [[r.id for r in way] for way in self.alternatives]
         return f"{self.kind}-{digest(demanded).rpartition(':')[2][:20]}"
 
+    def answered_by(self, *, escalated: bool = False) -> tuple[str, ...]:
+        """Answer the names of who may answer it; once it is escalated, of others as well."""
+        others = self.escalate_to.tokens if escalated else ()
+        return tuple(dict.fromkeys((*self.who.tokens, *others)))
+
     def is_met(self, fulfilled: Collection[str]) -> bool:
         """Answer whether it, or of kind `ANY` the whole of one of its alternatives, is fulfilled.
 

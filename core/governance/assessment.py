@@ -80,6 +80,7 @@ class Assessment(Value):
 
     Attributes:
         able: For each requirement, those in alternatives too, how many people could answer it.
+        able_escalated: For each that can be escalated, how many could answer it then.
         covered: For each of them the digest of the part of the effect it answers for.
         rejection: Why the request cannot go on, where it cannot.
         strategy: The strictest that the domain and the policies name.
@@ -98,6 +99,7 @@ class Assessment(Value):
     intent: Intent
     requirements: tuple[Requirement, ...] = ()
     able: dict[str, int]
+    able_escalated: dict[str, int] = Field(default_factory=dict)
     covered: dict[str, str]
     effect_digest: str
     effect: EffectPreview
@@ -161,6 +163,9 @@ def assess(
         intent=result.intent,
         requirements=requirements,
         able={r.id: len(directory.able(r, barred)) for r in answered},
+        able_escalated={
+            r.id: len(directory.able(r, barred, escalated=True)) for r in answered if r.escalate_to
+        },
         covered={r.id: result.effect.digest(r.covers, among=among) for r in answered},
         effect_digest=result.effect.digest(),
         effect=EffectPreview.of(result.effect),
@@ -195,7 +200,8 @@ def unfillable(
     """Answer why the approvals can never be given, or nothing when they can.
 
     A role or group that the directory does not know blocks by name; a seat that nobody can fill,
-    with one person in one seat only, is found here and not after two weeks.
+    with one person in one seat only, also once it is escalated, is found here and not after two
+    weeks.
     """
     barred = tuple(requesters)
     demands: list[list[list[tuple[str, int]]]] = []
@@ -219,7 +225,7 @@ def unfillable(
     people: dict[str, list[str]] = {}
     for requirement in every(assessment.requirements):
         if requirement.kind in BY_PEOPLE:
-            for person in directory.able(requirement, barred):
+            for person in directory.able(requirement, barred, escalated=True):
                 people.setdefault(person.id, []).append(requirement.id)
     filled = {key: len(who) for key, who in choose(demands, people).items()}
     for requirement, filling in zip(assessment.requirements, demands, strict=True):
@@ -283,7 +289,11 @@ def unsatisfiable(assessment: Assessment, deadline: datetime) -> Rejection | Non
 def _unknown(directory: Directory, way: Iterable[Requirement]) -> tuple[str, ...]:
     """Answer the roles and groups of a way that the directory does not have."""
     return tuple(
-        token for r in way for token in directory.unknown(r.who) if not token.startswith("user:")
+        token
+        for r in way
+        for who in (r.who, r.escalate_to)
+        for token in directory.unknown(who)
+        if not token.startswith("user:")
     )
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from ..requirements import ANY, BY_PEOPLE, Requirement, RequirementKind
+from . import rights
 from .alternatives import Way, members, reached, ways, ways_left
 from .lifecycle import append, intend, move
 from .matching import choose, match
@@ -117,11 +118,14 @@ def is_one_grant_away(request: MutationRequest) -> bool:
 def with_findings(
     request: MutationRequest, findings: Mapping[str, Finding], at: datetime
 ) -> MutationRequest:
-    """Write down what looking brought, by requirement id; what is outdated is left out."""
+    """Write down what looking brought, by requirement id; what is outdated is left out.
+
+    So is room in a budget that nobody asks for now: it is given back.
+    """
     states: list[RequirementState] = []
     for state in request.requirements:
         finding = findings.get(state.id)
-        if finding is None or finding.binding != state.binding:
+        if finding is None or finding.binding != state.binding or _is_not_asked(state):
             states.append(state)
             continue
         if finding.verdict == "failed" and not state.has_failed:
@@ -165,14 +169,59 @@ def _count(request: MutationRequest, at: datetime) -> MutationRequest:
             for key, who in _beside(now, way, states).items():
                 filled[key] = max(filled.get(key, ()), who, key=len)
     filled |= now.filled
+    unmet = {m.id for each in demanded if not each.is_met(full) for m in members(each)}
     for key in dict.fromkeys(r.id for each in demanded for r in _inner_first(each)):
-        if key in states:
+        if (state := states.get(key)) is None:
+            continue
+        is_reached = key in opened
+        if _is_idle(state, reached=is_reached, taken=key in full or key in unmet):
+            request, states[key] = given_back(request, state, at, reached=is_reached)
+        else:
             request, states[key] = _advance(
-                request, states[key], filled.get(key, ()), at, full=full, reached=key in opened
+                request, state, filled.get(key, ()), at, full=full, reached=is_reached
             )
     return request.model_copy(
         update={"requirements": tuple(states[r.id] for r in request.requirements)}
     )
+
+
+def given_back(
+    request: MutationRequest, state: RequirementState, at: datetime, *, reached: bool = False
+) -> tuple[MutationRequest, RequirementState]:
+    """Give back what is reserved; it is asked for again when all before it is met.
+
+    Args:
+        request: The request as it is.
+        state: The quota.
+        at: The present.
+        reached: Whether all before it is met, and it is only that nothing waits for it.
+    """
+    if state.holds:
+        request = append(
+            request,
+            Category.REQUIREMENT,
+            "Released",
+            actor_id=SYSTEM,
+            at=at,
+            reason="What was reserved is given back; it is asked for again when it is needed.",
+            requirement=state.id,
+        )
+    update: dict[str, object] = {"status": "open"}
+    if not reached:
+        update = {"status": "waiting", "opened_at": None, "deadline": None}
+    return request, state.model_copy(update={**update, "finding": None})
+
+
+def _is_idle(state: RequirementState, *, reached: bool, taken: bool) -> bool:
+    """Answer whether room that is reserved, or asked for, would be kept from others for nothing.
+
+    Args:
+        state: How far the requirement is.
+        reached: Whether all before it is met.
+        taken: Whether something is met by it, or could be.
+    """
+    asks = state.requirement.kind == RequirementKind.QUOTA and state.status in {"open", "fulfilled"}
+    return asks and not (reached and taken)
 
 
 def _refused(request: MutationRequest) -> MutationRequest:
@@ -257,7 +306,7 @@ def _advance(
     reached: bool,
 ) -> tuple[MutationRequest, RequirementState]:
     requirement = state.requirement
-    category, by_people = _category(requirement), requirement.kind in BY_PEOPLE
+    category = _category(requirement)
     met = requirement.is_met(full)
     given = f"{len(granted_by)} of {requirement.needed}"
     update: dict[str, object] = {"granted_by": granted_by}
@@ -265,7 +314,7 @@ def _advance(
         request = append(
             request,
             category,
-            "Requested" if by_people else "Opened",
+            "Requested" if category is Category.APPROVAL else "Opened",
             actor_id=SYSTEM,
             at=at,
             reason=requirement.describe(),
@@ -274,18 +323,7 @@ def _advance(
         )
         update |= _opened(state, request.decisions[-1].at)
     status = update.get("status", state.status)
-    if status == "fulfilled" and requirement.kind == RequirementKind.QUOTA and not reached:
-        request = append(
-            request,
-            Category.REQUIREMENT,
-            "Released",
-            actor_id=SYSTEM,
-            at=at,
-            reason="Something else is unmet again; what was reserved is given back.",
-            requirement=state.id,
-        )
-        update |= {"status": "waiting", "finding": None, "opened_at": None, "deadline": None}
-    elif status == "open" and met:
+    if status == "open" and met:
         request = _fulfilled(request, state, granted_by, at, full=full)
         update["status"] = "fulfilled"
     elif status == "fulfilled" and not met:
@@ -338,7 +376,7 @@ def _fulfilled(
 
 
 def _why_reopened(state: RequirementState, given: str) -> str:
-    if state.finding is not None:
+    if state.finding is not None and not state.holds:
         return state.finding.reason
     if state.requirement.kind in BY_PEOPLE:
         return f"{given} remain"
@@ -352,6 +390,7 @@ def _opened(state: RequirementState, at: datetime) -> dict[str, object]:
         "status": "open",
         "opened_at": at,
         "deadline": None if duration is None else at + duration,
+        "reminded_at": None,
     }
 
 
@@ -398,12 +437,17 @@ def _full(
     return frozenset(key for key, who in filled.items() if len(who) >= _places(states[key]))
 
 
+def _is_not_asked(state: RequirementState) -> bool:
+    return state.requirement.kind == RequirementKind.QUOTA and state.status == "waiting"
+
+
 def _is_refused(state: RequirementState) -> bool:
     if state.requirement.kind not in BY_PEOPLE or not state.refused_by:
         return False
     limit = state.requirement.refusals
     if limit is None:
-        return state.able - len(state.refused_by) < state.requirement.needed
+        able = max(state.able, state.able_escalated if state.is_escalated else 0)
+        return able - len(state.refused_by) < state.requirement.needed
     return len(state.refused_by) >= limit
 
 
@@ -517,7 +561,7 @@ def _reason(request: MutationRequest, state: RequirementState) -> PendingReason:
         kind=state.requirement.kind,
         requirement_id=state.id,
         text=_text(state),
-        who=_who(state) if state.status == "open" else (),
+        who=_who(request, state) if state.status == "open" else (),
         needed=_needed(state),
         have=_have(state),
         until=state.deadline or request.expires_at,
@@ -593,10 +637,9 @@ def _why_pending(request: MutationRequest) -> str:
     return "; ".join(_reason(request, r).text for r in request.demanded if r.status != "fulfilled")
 
 
-def _who(state: RequirementState) -> tuple[str, ...]:
+def _who(request: MutationRequest, state: RequirementState) -> tuple[str, ...]:
     """Answer who can meet it: people, or what it is told by."""
-    requirement = state.requirement
-    return requirement.who.tokens or told_by(requirement, asking=not state.holds)
+    return rights.who(request, state) or told_by(state.requirement, asking=not state.holds)
 
 
 def _text(state: RequirementState) -> str:
@@ -606,7 +649,8 @@ def _text(state: RequirementState) -> str:
         later = " (taken last)"
     if requirement.kind in BY_PEOPLE:
         title = f"{requirement.title}: " if requirement.title else ""
-        words = f"{title}{requirement.kind} by {requirement.needed} of {requirement.who.describe()}"
+        who = ", ".join(requirement.answered_by(escalated=state.is_escalated))
+        words = f"{title}{requirement.kind} by {requirement.needed} of {who}"
         have = f", {len(state.granted_by)} given" if state.granted_by else ""
         return f"{words}{have}{later}"
     if requirement.kind not in {ANY, *RequirementKind}:

@@ -31,9 +31,14 @@ class Person(Value):
         """Answer every name a requirement could mean them by."""
         return frozenset(Who(people=(self.id,), roles=self.roles, groups=self.groups).tokens)
 
-    def may_answer(self, requirement: Requirement) -> bool:
-        """Answer whether the requirement names them, by any of their names."""
-        return not self.tokens.isdisjoint(requirement.who.tokens)
+    def may_answer(self, requirement: Requirement, *, escalated: bool = False) -> bool:
+        """Answer whether the requirement names them, by any of their names.
+
+        Args:
+            requirement: The requirement.
+            escalated: Whether others may answer it as well by now.
+        """
+        return not self.tokens.isdisjoint(requirement.answered_by(escalated=escalated))
 
 
 class Directory(Value):
@@ -73,13 +78,21 @@ class Directory(Value):
         """Answer the names of a requirement that stand for nobody here."""
         return tuple(token for token in who.tokens if token not in self.known)
 
-    def able(self, requirement: Requirement, without: Iterable[str]) -> tuple[Person, ...]:
-        """Answer who could answer the requirement, leaving out the ids given."""
+    def able(
+        self, requirement: Requirement, without: Iterable[str], *, escalated: bool = False
+    ) -> tuple[Person, ...]:
+        """Answer who could answer the requirement, leaving out the ids given.
+
+        Args:
+            requirement: The requirement.
+            without: The ids of those who are left out.
+            escalated: Whether others may answer it as well by now.
+        """
         barred = {actor.lower() for actor in without}
         return tuple(
             person
             for key, person in sorted(self.people.items())
-            if key not in barred and person.may_answer(requirement)
+            if key not in barred and person.may_answer(requirement, escalated=escalated)
         )
 
     @staticmethod

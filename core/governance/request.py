@@ -5,7 +5,7 @@ A transition answers a new one; see `lifecycle`. The names of the fields are the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -221,16 +221,18 @@ class RequirementState(Value):
         covered: Digest of the part of the effect it answers for.
         binding: The grant binding a counted grant holds on to.
         able: How many people could answer it when it was assessed, the requester left out.
+        able_escalated: How many could once it is escalated, where it can be.
         of: The requirements in whose alternatives it stands; none where itself is demanded.
         status: `waiting` until its step opens; `expired` where that ended its alternative only.
         deadline: When it expires; it runs from when it opened.
         granted_by: Who fills its seats now; in an alternative that is not met, who would.
         refused_by: Who refuses it now.
         finding: What looking at it brought last, where nobody answers it from a seat.
-        asked: How often it was looked at since it opened.
+        asked: How often it was looked at on its binding.
         lifetime: How long a grant counts here; `None`: as long as the request.
-        reminded_at: When those who may answer were reminded.
-        escalated_at: When others were let in to answer as well.
+        lapsed: Whose grants have grown too old, on its binding; they may re-affirm them.
+        reminded_at: When those who may answer were reminded, since it opened.
+        escalated_at: When others were let in to answer as well, on its binding.
     """
 
     id: str
@@ -238,6 +240,7 @@ class RequirementState(Value):
     covered: str
     binding: str
     able: int = 0
+    able_escalated: int = 0
     of: tuple[str, ...] = ()
     status: RequirementStatus = "waiting"
     opened_at: datetime | None = None
@@ -247,8 +250,14 @@ class RequirementState(Value):
     finding: Finding | None = None
     asked: int = 0
     lifetime: timedelta | None = None
+    lapsed: tuple[str, ...] = ()
     reminded_at: datetime | None = None
     escalated_at: datetime | None = None
+
+    @property
+    def is_escalated(self) -> bool:
+        """Answer whether others may answer it as well by now."""
+        return self.escalated_at is not None
 
     @property
     def holds(self) -> bool:
@@ -264,9 +273,13 @@ class RequirementState(Value):
 class Answer(Value):
     """The standing answer of one person: their newest.
 
+    Nobody stands behind two: neither who gave it nor in whose place is named by another.
+
     Attributes:
         bindings: The requirements it may count for, each with the grant binding it was given on.
         decision: The number of the decision that recorded it.
+        at: When it was given.
+        since: When it was given for those requirements that were answered earlier.
         in_place_of: Who delegated the right to give it.
     """
 
@@ -275,26 +288,46 @@ class Answer(Value):
     bindings: dict[str, str]
     decision: int
     at: datetime
+    since: dict[str, datetime] = Field(default_factory=dict)
     reason: str = ""
     effect: EffectPreview = EffectPreview()
     in_place_of: str | None = None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Answer who stands behind it, in lower case: who gave it, and in whose place."""
+        return frozenset({self.actor_id.lower(), (self.in_place_of or self.actor_id).lower()})
+
+    def given_at(self, requirement_id: str) -> datetime:
+        """Answer when it was given for a requirement."""
+        return self.since.get(requirement_id, self.at)
+
+    def holding(self, bindings: Mapping[str, str]) -> Answer | None:
+        """Answer what is left of it where only these bindings hold; nothing where none does."""
+        kept = {k: v for k, v in self.bindings.items() if bindings.get(k) == v}
+        if not kept:
+            return None
+        since = {k: at for k, at in self.since.items() if k in kept}
+        return self.model_copy(update={"bindings": kept, "since": since})
+
 
 class Delegation(Value):
-    """A right to answer one request, handed on for a time.
+    """A right to answer some of a request's requirements, handed on for a time.
 
     Attributes:
         actor_id: Whose right it is.
-        to: Who may use it.
+        to: Who may use it as well.
+        since: When it was handed on.
         until: When it ends; what was answered before stands.
-        requirement_id: For which requirement; `None`: for whatever they may answer.
+        requirement_ids: Which requirements it is about: what the one could answer by themselves
+            when they handed it on. What is demanded later is not among them.
     """
 
     actor_id: str
     to: str
     since: datetime
     until: datetime
-    requirement_id: str | None = None
+    requirement_ids: tuple[str, ...]
 
 
 class PendingReason(Value):
@@ -506,3 +539,8 @@ class MutationRequest(Value):
         """Answer the standing answer of a person."""
         wanted = actor_id.lower()
         return next((a for a in self.answers if a.actor_id.lower() == wanted), None)
+
+    def answers_naming(self, *actor_ids: str) -> tuple[Answer, ...]:
+        """Answer the standing answers that one of these people gave, or was given in place of."""
+        wanted = {each.lower() for each in actor_ids}
+        return tuple(a for a in self.answers if not wanted.isdisjoint(a.names))

@@ -17,12 +17,12 @@ from pydantic import JsonValue
 from ..errors import InvalidTransition, NotAuthorised, NothingToRefresh
 from ..model import Value
 from ..requirements import ANY, BY_PEOPLE, Requirement, RequirementKind, Strategy
-from . import waits
+from . import agenda, rights, waits
 from .alternatives import every, outer_of
 from .approval import without
 from .assessment import Assessment
 from .binding import binding_of, grant_binding_of
-from .fulfilment import settle, with_findings
+from .fulfilment import given_back, settle, with_findings
 from .lifecycle import append, hold, intend
 from .outcome import reject
 from .people import SYSTEM, Directory, Person
@@ -154,6 +154,7 @@ def assessed(
 
 def eligibility(request: MutationRequest, directory: Directory, at: datetime) -> tuple[str, ...]:
     """Answer every reason for which the request may not be resolved now; none means it may."""
+    request = agenda.lapse(request, at)
     reasons: list[str] = []
     if request.status.is_terminal:
         reasons.append(f"it has ended: {request.status.value}")
@@ -164,6 +165,8 @@ def eligibility(request: MutationRequest, directory: Directory, at: datetime) ->
     reasons += [
         f"unmet: {r.requirement.describe()}" for r in request.demanded if r.status != "fulfilled"
     ]
+    old = {actor for r in request.requirements if r.status == "open" for actor in r.lapsed}
+    reasons += [f"the grant of {actor} has grown too old" for actor in sorted(old)]
     if at >= request.expires_at:
         reasons.append(f"its deadline was {request.expires_at.isoformat()}")
     reasons += [
@@ -176,15 +179,11 @@ def eligibility(request: MutationRequest, directory: Directory, at: datetime) ->
 
 def revoked(request: MutationRequest, directory: Directory) -> tuple[str, ...]:
     """Answer whose grants no longer count because the directory no longer gives them the right."""
-    gone: list[str] = []
-    for answer in request.answers:
-        if answer.verdict != "grant":
-            continue
-        person = directory.find(answer.actor_id)
-        states = [r for r in request.requirements if r.id in answer.bindings]
-        if person is None or not all(person.may_answer(r.requirement) for r in states):
-            gone.append(answer.actor_id)
-    return tuple(gone)
+    return tuple(
+        answer.actor_id
+        for answer in request.answers
+        if answer.verdict == "grant" and not rights.still_has(request, answer, directory)
+    )
 
 
 def resolve(
@@ -248,9 +247,10 @@ def resolved(request: MutationRequest, resolution: Resolution) -> MutationReques
     """
     _raise_if_ended(request)
     at, assessment = resolution.at, resolution.assessment
+    if resolution.outcome is ResolutionOutcome.HELD:
+        return hold(request, resolution.held or "unknown", at)
+    request = agenda.lapse(request, at)
     match resolution.outcome:
-        case ResolutionOutcome.HELD:
-            return hold(request, resolution.held or "unknown", at)
         case ResolutionOutcome.INELIGIBLE:
             request = request.model_copy(update={"held": None})
             return _looked_at(request, assessment, at) if assessment else settle(request, at)
@@ -322,6 +322,8 @@ def adopt(
     else:
         request = _resolution_decision(request, "RevalidationRequired", actor_id, at, proof)
     request = _told_of(request, found, at)
+    if renewed:
+        request = _given_back(request, at)
     request = request.model_copy(update={"strategy": strategy, "held": None})
     request = _adopted(request, assessment, round_=request.round + (1 if renewed else 0))
     return settle(_with_what_was_found(request, assessment, at), at)
@@ -376,6 +378,17 @@ def _with_what_was_found(
         for key, finding in assessment.findings.items()
     }
     return with_findings(request, findings, at)
+
+
+def _given_back(request: MutationRequest, at: datetime) -> MutationRequest:
+    """Give back what is reserved in budgets; it keeps its place among those who ask for room."""
+    states: list[RequirementState] = []
+    for each in request.requirements:
+        state = each
+        if state.requirement.kind == RequirementKind.QUOTA:
+            request, state = given_back(request, state, at)
+        states.append(state)
+    return request.model_copy(update={"requirements": tuple(states)})
 
 
 def is_superseded(request: MutationRequest, version: int | None) -> bool:
@@ -487,6 +500,7 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
             covered=_covered(assessment, requirement.id),
             binding=bindings[requirement.id],
             able=assessment.able.get(requirement.id, 0),
+            able_escalated=assessment.able_escalated.get(requirement.id, 0),
             of=of[requirement.id],
             lifetime=requirement.lifetime or assessment.lifetime
             if requirement.kind in BY_PEOPLE
@@ -498,6 +512,7 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
                 update={
                     "finding": old.finding,
                     "asked": old.asked,
+                    "lapsed": old.lapsed,
                     "escalated_at": old.escalated_at,
                 }
             )
@@ -517,15 +532,9 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
                     "reminded_at": old.reminded_at,
                 }
             )
-        if renewed and requirement.kind == RequirementKind.QUOTA:
-            # Given back; it keeps its place among those who ask for room.
-            state = state.model_copy(update={"status": "waiting", "finding": None})
         states.append(state)
-    answers = tuple(
-        answer.model_copy(update={"bindings": kept})
-        for answer in request.answers
-        if (kept := {k: v for k, v in answer.bindings.items() if bindings.get(k) == v})
-    )
+    held_to = (answer.holding(bindings) for answer in request.answers)
+    answers = tuple(answer for answer in held_to if answer is not None)
     binding = binding_of(assessment.mutations, assessment.effect_digest, bindings, request.strategy)
     return request.model_copy(
         update={
@@ -739,7 +748,7 @@ def raise_unless_refreshable(request: MutationRequest, sender: Person) -> None:
             request_id=request.request_id,
         )
     asked = sender.id.lower() in request.requester_ids
-    if not asked and not any(sender.may_answer(r.requirement) for r in request.requirements):
+    if not asked and not rights.is_concerned(request, sender):
         raise NotAuthorised(
             f"{sender.id} may not refresh request {request.request_id!r}; its requester and its "
             "approvers may.",

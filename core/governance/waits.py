@@ -18,13 +18,11 @@ from ..errors import (
     DuplicateDecision,
     NotAuthorised,
     NotFulfillable,
-    SelfApproval,
     StepNotOpen,
     UnknownRequirement,
 )
 from ..requirements import Requirement, RequirementKind
-from . import approval, fulfilment
-from .lifecycle import closed
+from . import approval, fulfilment, rights
 from .people import Person
 from .request import Finding, MutationRequest, Rejection, RequirementState, Status
 
@@ -60,9 +58,7 @@ def next_look(request: MutationRequest) -> datetime | None:
     return min((m for m in moments if m is not None), default=None)
 
 
-def told(
-    request: MutationRequest, at: datetime, *, everything: bool = False
-) -> MutationRequest:
+def told(request: MutationRequest, at: datetime, *, everything: bool = False) -> MutationRequest:
     """Let be looked at again whatever a wake-up may be about, or everything that nobody answers.
 
     A question that was filed with another system is answered from there, and is left alone.
@@ -143,9 +139,8 @@ def fulfil(
         NotFulfillable: The requirement is no callback check and no review.
         DecisionRefused: It does not count; the class names why.
     """
-    if request.status.is_terminal or request.closing is not None:
-        raise closed(request)
-    state = _named(request, sender, requirement_id, name)
+    approval.raise_if_closed(request)
+    state = _named(request, sender, at, requirement_id, name)
     if state.requirement.kind == RequirementKind.REVIEW:
         answer: Any = approval.grant if verdict == "passed" else approval.refuse
         reviewed: MutationRequest = answer(
@@ -204,12 +199,18 @@ def _looked_at(request: MutationRequest) -> tuple[RequirementState, ...]:
 
 
 def _named(
-    request: MutationRequest, sender: Person, requirement_id: str | None, name: str | None
+    request: MutationRequest,
+    sender: Person,
+    at: datetime,
+    requirement_id: str | None,
+    name: str | None,
 ) -> RequirementState:
     answered = [r for r in request.requirements if _is_fulfillable(r.requirement)]
     if requirement_id is None:
         called = [r for r in answered if name in {None, *_names(r.requirement)}]
-        mine = [r for r in called if sender.may_answer(r.requirement)] or (called if name else [])
+        mine = [r for r in called if rights.rights(request, sender, [r], at)] or (
+            called if name else []
+        )
         if len(mine) == 1:
             return mine[0]
         known = ", ".join(r.id for r in mine or answered) or "none"
@@ -249,13 +250,8 @@ def _is_fulfillable(requirement: Requirement) -> bool:
 def _raise_unless_open(
     request: MutationRequest, state: RequirementState, sender: Person, at: datetime
 ) -> None:
-    if sender.id.lower() in request.requester_ids:
-        raise SelfApproval(
-            f"{sender.id} asked for request {request.request_id!r} and never counts towards it.",
-            request_id=request.request_id,
-            actor_id=sender.id,
-        )
-    if not sender.may_answer(state.requirement):
+    approval.raise_if_requester(request, sender)
+    if not rights.is_own(sender, state):
         raise NotAuthorised(
             f"{sender.id} may not answer {state.requirement.describe()} of request "
             f"{request.request_id!r}; who may: {state.requirement.who.describe()}.",
@@ -269,7 +265,8 @@ def _raise_unless_open(
             request_id=request.request_id,
             step=state.requirement.step,
         )
-    deadline = min(request.expires_at, state.deadline or request.expires_at)
+    own = None if state.status == "fulfilled" else state.deadline
+    deadline = min(request.expires_at, own or request.expires_at)
     if at >= deadline or state.status == "expired":
         raise DeadlinePassed(
             f"The deadline of request {request.request_id!r} was {deadline.isoformat()}.",
