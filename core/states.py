@@ -182,9 +182,9 @@ class _Parts:
 
 
 def _by_key(item: Any, key: str) -> JsonValue:
-    """Write an item that stayed, so that it is known by its key."""
+    """Write an item that stayed, so that it is known by its key; what is no model has none."""
     if not isinstance(item, BaseModel):
-        return jsonable(item)
+        return None
     value = item.__dict__[key]
     return {key: value if type(value) is str else jsonable(value)}
 

@@ -446,29 +446,35 @@ def test_the_decisions_of_a_ruling_are_in_the_order_of_policies_and_then_of_muta
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict", "reason"),
+    ("say", "verdict", "reason"),
     [
-        (allow(), Verdict.ALLOW, ""),
-        (allow("fine", ticket=7), Verdict.ALLOW, "fine"),
-        (allow(ticket=7), Verdict.ALLOW, ""),
-        (deny("no", ticket=7), Verdict.DENY, "no"),
-        (require(by_security(), reason="eyes", ticket=7), Verdict.REQUIRE, "eyes"),
-        (require(by_security(), ticket=7), Verdict.REQUIRE, ""),
-        (require(ticket=7), Verdict.ALLOW, ""),
-        (amend({"/a": 1}, remove=["/b"], ticket=7), Verdict.ALLOW, "set /a; remove /b"),
-        (amend({"/a": 1}, reason="cap", ticket=7), Verdict.ALLOW, "cap"),
-        (amend({"/a": 1}, requirements=[by_security()], ticket=7), Verdict.REQUIRE, "set /a"),
+        (lambda: allow("fine", ticket=7), Verdict.ALLOW, "fine"),
+        (lambda: allow(ticket=7), Verdict.ALLOW, ""),
+        (lambda: deny("no", ticket=7), Verdict.DENY, "no"),
+        (lambda: require(by_security(), reason="eyes", ticket=7), Verdict.REQUIRE, "eyes"),
+        (lambda: require(by_security(), ticket=7), Verdict.REQUIRE, ""),
+        (lambda: require(ticket=7), Verdict.ALLOW, ""),
+        (lambda: amend({"/a": 1}, remove=["/b"], ticket=7), Verdict.ALLOW, "set /a; remove /b"),
+        (lambda: amend({"/a": 1}, reason="cap", ticket=7), Verdict.ALLOW, "cap"),
+        (
+            lambda: amend({"/a": 1}, requirements=[by_security()], ticket=7),
+            Verdict.REQUIRE,
+            "set /a",
+        ),
     ],
 )
 def test_a_decision_keeps_what_was_said_in_it(
-    said: PolicyDecision, verdict: Verdict, reason: str
+    say: Callable[[], PolicyDecision], verdict: Verdict, reason: str
 ) -> None:
+    said = say()
+
     assert (said.verdict, said.reason) == (verdict, reason)
-    assert said.metadata == ({} if said == allow() else {"ticket": 7})
+    assert said.metadata == {"ticket": 7}
 
 
-def test_a_bare_permission_is_made_once() -> None:
+def test_a_bare_permission_is_made_once_and_says_nothing() -> None:
     assert allow() is allow()
+    assert (allow().verdict, allow().reason, allow().metadata) == (Verdict.ALLOW, "", {})
 
 
 def test_whoever_amends_may_name_a_strategy() -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import JsonValue
 
 from core import Intent, Issue, Severity
+from core.budgets import Budget
 from core.effects import EffectPreview
 from core.errors import InvalidTransition, NotAuthorised, NothingToRefresh
 from core.governance import lifecycle, resolution
 from core.governance.approval import refuse
+from core.governance.assessment import Assessment
 from core.governance.request import (
     Category,
     Closing,
     Decision,
+    Finding,
     MutationRequest,
     Rejection,
     RequirementState,
@@ -112,9 +115,48 @@ def test_a_request_takes_over_what_its_assessment_found() -> None:
 
     assert (request.mutations, request.intent) == (found.mutations, found.intent)
     assert request.tags == ("urgent", "quota")
-    assert request.held is None
     assert (request.effect, request.warnings) == (found.effect, (warning,))
     assert (request.inverse, request.irreversible) == (inverse, "It is a mail.")
+
+
+@pytest.mark.parametrize("demanded", [(), (SECURITY,)])
+def test_what_was_held_before_it_could_be_assessed_is_held_no_longer(
+    demanded: tuple[Requirement, ...],
+) -> None:
+    held = lifecycle.hold(created(), "no domain", AT)
+
+    assert resolution.assessed(held, assessment(*demanded), AT).held is None
+
+
+@pytest.mark.parametrize(
+    ("wished", "by_domain", "kept"),
+    [
+        ("supersede", "wait", "supersede"),
+        ("wait", "supersede", "wait"),
+        (None, "supersede", "supersede"),
+        (None, None, None),
+    ],
+)
+def test_what_the_request_says_of_a_state_that_moves_goes_before_what_the_domain_says(
+    wished: str | None, by_domain: str | None, kept: str | None
+) -> None:
+    found = assessment(SECURITY).model_copy(update={"on_state_moved": by_domain})
+
+    request = resolution.assessed(created(on_state_moved=wished), found, AT)
+
+    assert request.on_state_moved == kept
+
+
+def test_how_long_a_grant_counts_is_the_requirements_own_or_the_domains() -> None:
+    day, week = timedelta(days=1), timedelta(days=7)
+    own, other, smoke = by_security(lifetime=day), by_ops(), Requirement.check("smoke")
+    found = assessment(own, other, smoke).model_copy(update={"lifetime": week})
+
+    request = resolution.assessed(created(), found, AT)
+
+    assert state_of(request, own).lifetime == day
+    assert state_of(request, other).lifetime == week
+    assert state_of(request, smoke).lifetime is None
 
 
 def test_a_requirement_is_shown_with_the_part_that_it_answers_for() -> None:
@@ -254,6 +296,56 @@ def test_an_effect_that_changed_on_one_version_is_stale_as_such() -> None:
         "to_version": 3,
         "drift": ["/plan"],
     }
+
+
+# A state that moved on.
+
+OVERTAKEN = Closing(
+    status=Status.SUPERSEDED,
+    actor_id="system:mutator",
+    reason=("The state moved from version 3 to 4, and this request asked to be superseded then."),
+)
+
+
+def superseding() -> MutationRequest:
+    return granted(waiting(SECURITY, asked=created(on_state_moved="supersede")), BEN)
+
+
+def test_what_is_not_to_outlive_its_version_ends_superseded_and_says_so() -> None:
+    found = resolve(superseding(), SECURITY, version=4)
+
+    assert found.outcome is ResolutionOutcome.SUPERSEDED
+    assert resolution.resolved(superseding(), found).closing == OVERTAKEN
+    fresh = resolution.adopt(superseding(), assessment(SECURITY, version=4), AT)
+    assert fresh.closing == OVERTAKEN
+
+
+def test_on_its_own_version_it_goes_on() -> None:
+    assert resolve(superseding(), SECURITY).outcome is ResolutionOutcome.VALIDATED
+    assert resolution.adopt(superseding(), assessment(SECURITY), AT).closing is None
+
+
+@pytest.mark.parametrize("said", ["wait", None])
+def test_what_is_to_wait_is_not_superseded_by_a_version(said: str | None) -> None:
+    request = waiting(SECURITY, asked=created(on_state_moved=said))
+
+    assert not resolution.is_superseded(request, 4)
+
+
+def test_what_was_never_assessed_or_has_ended_is_superseded_by_no_version() -> None:
+    canceled = Closing(status=Status.CANCELED, actor_id="ana")
+
+    assert resolution.is_superseded(superseding(), 4)
+    assert not resolution.is_superseded(superseding(), None)
+    assert not resolution.is_superseded(created(on_state_moved="supersede"), 4)
+    assert not resolution.is_superseded(lifecycle.close(superseding(), canceled, AT), 4)
+
+
+def test_before_it_was_assessed_a_request_stands_on_no_version() -> None:
+    overtaken = resolution.superseded_by_version(created(), 4).closing
+
+    assert overtaken is not None
+    assert "from version 0 to 4," in overtaken.reason
 
 
 # What a resolution says.
@@ -455,7 +547,171 @@ def test_of_a_request_that_shows_no_effect_everything_an_approver_saw_is_gone() 
     assert resolution.shown_difference(answer, created()) == ("- /limit: 100 -> 120",)
 
 
+# What was looked at.
+
+SMOKE = Requirement.check("smoke")
+BY_MUTATION = Requirement.check("smoke", bound_to="mutation")
+
+
+def found_of(
+    request: MutationRequest, requirement: Requirement, verdict: Any, **more: Any
+) -> dict[str, Finding]:
+    """Answer what looking at a requirement of a request brought."""
+    binding = state_of(request, requirement).binding
+    return {
+        requirement.id: Finding(
+            verdict=verdict, at=AT, binding=binding, actor_id="system:mutator", **more
+        )
+    }
+
+
+def looked(demanded: Requirement, findings: dict[str, Finding]) -> Assessment:
+    return assessment(demanded).model_copy(update={"findings": findings})
+
+
+@pytest.mark.parametrize(
+    ("again_at", "looked_at_again"),
+    [(None, later(hours=2)), (later(days=1), later(days=1))],
+)
+def test_what_somebody_is_to_tell_is_looked_at_once_more_when_it_stands_in_the_record(
+    again_at: datetime | None, looked_at_again: datetime
+) -> None:
+    request = waiting(SMOKE)
+    found = looked(SMOKE, found_of(request, SMOKE, "not_yet", again_at=again_at))
+
+    for after in (
+        resolution.adopt(request, found, later(hours=2)),
+        resolution.assessed(created(), found, later(hours=2)),
+        resolution.resolved(
+            request,
+            NOTHING.model_copy(
+                update={
+                    "outcome": ResolutionOutcome.INELIGIBLE,
+                    "at": later(hours=2),
+                    "assessment": found,
+                }
+            ),
+        ),
+    ):
+        finding = state_of(after, SMOKE).finding
+        assert finding is not None
+        assert finding.again_at == looked_at_again
+
+
+def test_what_holds_is_not_looked_at_again() -> None:
+    request = waiting(SMOKE)
+
+    after = resolution.adopt(
+        request, looked(SMOKE, found_of(request, SMOKE, "holds")), later(hours=2)
+    )
+
+    finding = state_of(after, SMOKE).finding
+    assert finding is not None
+    assert finding.again_at is None
+    assert after.status is Status.APPROVED
+
+
+def test_what_failed_is_recorded_when_it_is_adopted() -> None:
+    request = waiting(SMOKE)
+    failed = found_of(request, SMOKE, "failed", reason="smoke everywhere")
+
+    for after in (
+        resolution.adopt(request, looked(SMOKE, failed), later(hours=2)),
+        resolution.assessed(created(), looked(SMOKE, failed), later(hours=2)),
+        resolution.resolved(
+            request,
+            NOTHING.model_copy(
+                update={
+                    "outcome": ResolutionOutcome.INELIGIBLE,
+                    "at": later(hours=2),
+                    "assessment": looked(SMOKE, failed),
+                }
+            ),
+        ),
+    ):
+        said = decision(after, "Failed")
+        assert (said.at, said.reason) == (later(hours=2), "smoke everywhere")
+
+
+def test_what_is_about_to_end_takes_nothing_that_was_found() -> None:
+    request = refuse(waiting(SMOKE, SECURITY), BEN, AT)
+    assert request.closing is not None
+    found = NOTHING.model_copy(
+        update={
+            "outcome": ResolutionOutcome.INELIGIBLE,
+            "assessment": looked(SMOKE, found_of(request, SMOKE, "holds")),
+        }
+    )
+
+    assert resolution.resolved(request, found) == request
+
+
+def test_what_is_not_eligible_and_was_not_evaluated_waits_for_what_is_unmet() -> None:
+    request = approved()
+    reopened = state_of(request, SECURITY).model_copy(update={"status": "open"})
+    unmet = request.model_copy(update={"requirements": (reopened,), "answers": ()})
+    late = NOTHING.model_copy(
+        update={"outcome": ResolutionOutcome.INELIGIBLE, "at": later(hours=1)}
+    )
+
+    after = resolution.resolved(unmet, late)
+
+    assert (after.decisions[-1].code, after.decisions[-1].at) == ("Pending", later(hours=1))
+
+
+@pytest.mark.parametrize(("check_", "again"), [(SMOKE, True), (BY_MUTATION, False)])
+def test_a_check_holds_for_the_effect_or_for_the_mutation_on_any_state(
+    check_: Requirement, again: bool
+) -> None:
+    request = waiting(check_)
+    request = resolution.adopt(request, looked(check_, found_of(request, check_, "holds")), AT)
+    assert request.status is Status.APPROVED
+
+    fresh = resolution.adopt(request, assessment(check_, version=4, does=OTHER), AT)
+
+    assert (fresh.status is Status.PENDING) is again
+    assert (state_of(fresh, check_).finding is None) is again
+
+
 # What is carried over.
+
+
+def test_what_was_found_and_who_was_let_in_is_carried_over_with_its_binding() -> None:
+    request = waiting(TIMED)
+    found = found_of(request, TIMED, "not_yet")[TIMED.id]
+    known = state_of(request, TIMED).model_copy(
+        update={
+            "finding": found,
+            "asked": 2,
+            "escalated_at": later(hours=3),
+            "reminded_at": later(hours=4),
+        }
+    )
+    request = request.model_copy(update={"requirements": (known,)})
+
+    fresh = state_of(resolution.adopt(request, assessment(TIMED, version=4), AT), TIMED)
+
+    assert (fresh.finding, fresh.asked) == (found, 2)
+    assert (fresh.escalated_at, fresh.reminded_at) == (later(hours=3), later(hours=4))
+
+
+def test_a_renewal_gives_back_what_was_reserved_and_asks_for_it_last() -> None:
+    room = Requirement.quota("deploys", Budget(limit=8, per="day"), amount=3)
+    request = waiting(SECURITY, room)
+    request = granted(request, BEN)
+    request = resolution.adopt(
+        request,
+        assessment(SECURITY, room).model_copy(
+            update={"findings": found_of(request, room, "holds")}
+        ),
+        AT,
+    )
+    assert (request.status, state_of(request, room).status) == (Status.APPROVED, "fulfilled")
+
+    fresh = resolution.adopt(request, assessment(SECURITY, room, version=4, does=OTHER), AT)
+
+    assert fresh.round == 2
+    assert (state_of(fresh, room).status, state_of(fresh, room).finding) == ("waiting", None)
 
 
 TIMED = by_security(2, duration=timedelta(days=2), covers=["/limit"])

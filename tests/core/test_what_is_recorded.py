@@ -344,6 +344,18 @@ def test_a_request_is_made_of_all_that_was_wished() -> None:
     assert last(request) == (Category.LIFECYCLE, "Submitted", "ana", AT, "more room", None)
 
 
+def test_a_request_keeps_when_after_what_and_instead_of_what_it_is_wished() -> None:
+    request = created(
+        not_before=later(days=1),
+        depends_on=("r0",),
+        supersedes="older",
+        on_state_moved="supersede",
+    )
+
+    assert (request.not_before, request.depends_on) == (later(days=1), ("r0",))
+    assert (request.supersedes, request.on_state_moved) == ("older", "supersede")
+
+
 def test_an_ending_clears_what_was_open_and_says_why() -> None:
     request = closing(lifecycle.hold(waiting(by_security()), "no store", AT))
     assert (request.pending, request.held) != ((), None)
