@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .protocol import Records, RequestFilter, StoredState
+from .protocol import Comment, Records, RequestFilter, StoredState
 
-__all__ = ["Records", "RequestFilter", "StoredState", "open_records"]
+__all__ = ["Comment", "Records", "RequestFilter", "StoredState", "open_records"]
 
 
 def open_records(url: str) -> Records:
