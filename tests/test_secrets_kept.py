@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -73,10 +73,15 @@ class Place:
             approved = await self.run("--as", person, "approve", request_id)
             assert approved.code == ExitCode.DONE, approved
 
-    async def read(self, request_id: str) -> MutationRequest:
-        """Read a request in every way there is."""
+    async def read(
+        self, request_id: str, holds: Callable[[MutationRequest], object] = bool
+    ) -> MutationRequest:
+        """Read a request in every way there is, once something holds of it."""
         handle = self.client.get_workflow_handle(request_id)
-        request: MutationRequest = await handle.query("request", result_type=MutationRequest)
+        request: MutationRequest | None = None
+        async with asyncio.timeout(20):
+            while request is None or not holds(request):
+                request = await handle.query("request", result_type=MutationRequest)
         why: WhyBlocked = await handle.query("why_blocked", result_type=WhyBlocked)
         self.told[f"queries of {request_id}"] = request.model_dump_json() + why.model_dump_json()
         await self.run("show", request_id)
@@ -157,11 +162,11 @@ async def test_no_secret_is_told_from_its_request_to_its_commit(place: Place) ->
 
     await place.ask("SetToken", "second", "slow")
     await place.approve("slow", "ben")
-    waiting = await place.read("slow")
+    waiting = await place.read("slow", lambda r: r.answers)
     await place.run("--as", "cleo", "pending")
     assert (await place.ask("ForceToken", "third", "fast", "--wait")).code == ExitCode.DONE
     await place.approve("slow", "cleo")
-    renewed = await place.read("slow")
+    renewed = await place.read("slow", lambda r: r.round > 1)
     await place.approve("slow", "ben", "cleo")
     done = await place.run("watch", "slow", "--json")
     await place.read("slow")
@@ -198,7 +203,7 @@ async def test_no_secret_is_told_of_requests_that_come_to_nothing(place: Place) 
     await place.ask("SetToken", "second", "stuck")
     (place.folder / "secrets" / "gateways" / "second").write_text("replaced")
     await place.approve("stuck", "ben", "cleo")
-    stuck = await place.read("stuck")
+    stuck = await place.read("stuck", lambda r: r.held)
     (place.folder / "secrets" / "gateways" / "second").write_text(SECOND)
     for request_id in ("broken", "refused", "unknown"):
         await place.read(request_id)

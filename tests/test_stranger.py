@@ -180,26 +180,33 @@ def test_a_strangers_package_is_typed_for_pyright(installed: Environment) -> Non
     assert told["summary"]["filesAnalyzed"] == len(SOURCES)
 
 
-async def test_a_worker_serves_a_strangers_domain_from_where_it_is_installed(
+async def test_a_worker_serves_a_strangers_domains_from_where_they_are_installed(
     serving: Environment, tmp_path: Path
 ) -> None:
-    directory = tmp_path / "directory.toml"
+    directory, key, code = (tmp_path / name for name in ("directory.toml", "key", "doors/autumn"))
     directory.write_text("[people.gardener]\nname = 'The gardener'\n", "utf-8")
+    key.write_text("0123456789abcdef" * 2, "utf-8")
+    code.parent.mkdir()
+    code.write_text("47114711", "utf-8")
     store_url = f"sqlite:///{tmp_path / 'mutator.db'}"
-    arguments = ("--domain", "acme_greenhouse:domain", "--store", store_url)
     async with FileServer(tmp_path / "temporal.db") as server:
         desk = Desk(tmp_path, server.address)
         async with worker(
-            *(*arguments, "--directory", str(directory)),
+            *("--domain", "acme_greenhouse:domain", "--domain", "acme_greenhouse:doors"),
+            *("--store", store_url, "--directory", str(directory)),
+            *("--secret-key-file", str(key), "--secrets-dir", str(tmp_path)),
             address=server.address,
             python=serving.python,
         ):
-            sow = ("--as", "gardener", "submit", "greenhouses/south", "Sow", "bed=herbs", "--wait")
+            ask = ("--as", "gardener", "submit")
+            sow = (*ask, "greenhouses/south", "Sow", "bed=herbs", "--wait")
             sown = await desk.run(*sow, "on=2026-04-01", "--json")
             denied = await desk.run(*sow, "on=2026-12-24")
             history = await desk.run("history", "greenhouses/south", "--json")
+            named = 'code={"secret": "autumn"}'
+            coded = await desk.run(*ask, "doors/south", "ChangeDoorCode", named, "--wait")
     store = open_store(store_url)
-    state = store.state("greenhouses/south")
+    state, door = store.state("greenhouses/south"), store.state("doors/south")
     store.close()
 
     assert find_spec("acme_greenhouse") is None, "it would be found without being installed"
@@ -215,6 +222,10 @@ async def test_a_worker_serves_a_strangers_domain_from_where_it_is_installed(
         "vents": 0,
         "heating": True,
     }
+    assert coded.code == 0, coded
+    assert "47114711" not in coded.out
+    assert door is not None
+    assert door.document == {"code": "47114711"}
 
 
 def _made(folder: Path) -> Environment:
