@@ -6,6 +6,7 @@ COMMITTED with row locks. Drivers' errors leave as the store's own, see `failure
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -68,6 +69,12 @@ def address(url: str) -> URL:
         f"There is no store at {read.render_as_string(hide_password=True)!r}; "
         f"write its address as one of: {_FORMS}."
     )
+
+
+def lock_number(name: str) -> int:
+    """Answer the 64 bits that PostgreSQL locks instead of a name."""
+    found = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(found[:8], "big", signed=True)
 
 
 class Database:

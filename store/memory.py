@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,25 +13,32 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue
 
 from core.audit import AuditEntry
-from core.errors import RequestIdReused
+from core.errors import RequestIdReused, UnknownRequest
 from core.governance.outcome import Ending
-from core.governance.request import MutationRequest
+from core.governance.request import MutationRequest, Status
 from core.history import HistoryEntry
 
 from . import documents
 from .ending import committed_state, deliveries, require_ending, require_open
+from .memory_budgets import Budgets
 from .protocol import (
     Ask,
+    Comment,
     Conflict,
     Delivery,
     Ended,
     Fenced,
     Noted,
+    Queued,
     RequestFilter,
+    Reservation,
+    Reserved,
+    Standing,
     StoredState,
     View,
 )
 from .turns import Turns
+from .waiting import is_compensated, news, tokens
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -60,6 +67,7 @@ class _Tables:
     history: dict[str, list[HistoryEntry]] = field(default_factory=dict)
     audit: dict[str, AuditEntry] = field(default_factory=dict)
     outbox: dict[str, Delivery] = field(default_factory=dict)
+    comments: dict[str, dict[tuple[str, str], Comment]] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -71,6 +79,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._tables = _Tables()
+        self._budgets = Budgets()
         self._turns = Turns()
 
     def request(self, request_id: str) -> MutationRequest | None:
@@ -128,6 +137,11 @@ class MemoryStore:
             and state_id in {None, entry.subject.state_id}
         ][:limit]
 
+    def comments(self, request_id: str, *, limit: int = 500) -> Sequence[Comment]:
+        """Answer what was said about a request, in the order it was kept."""
+        with self._lock:
+            return list(self._tables.comments.get(request_id, {}).values())[:limit]
+
     def close(self) -> None:
         """Give back what is held open: nothing."""
 
@@ -169,13 +183,15 @@ class MemoryStore:
             row = self._row(request)
             if row is not None:
                 if row.ended:
-                    return Ended(row.request)
+                    return self._ended(row.request)
                 if fence < row.fence:
                     return Fenced(row.fence)
                 if ask in self._tables.asks:
                     return Noted(answer=self._tables.asks[ask], request=row.request)
                 if request.decision_number < row.request.decision_number:
                     request = row.request
+            if row is None or request is not row.request:
+                self._budgets.follow(request)
             self._tables.requests[request.request_id] = _Row(request, fence)
             if ask is not None:
                 self._tables.asks[ask] = documents.read_json(documents.write_json(answer))
@@ -198,13 +214,13 @@ class MemoryStore:
             row = self._row(request)
             seen = row.fence if row else 0
             if row is not None and row.ended:
-                return Ended(row.request)
+                return self._ended(row.request)
             if commit is not None:
                 if fence < seen:
                     return Fenced(seen)
                 state = self._tables.states.get(commit.state_id)
                 version = state.version if state else 0
-                if version != commit.expected_version:
+                if version != commit.expected_version or not self._budgets.has_room(request):
                     return Conflict(version)
             if (committed := committed_state(ending)) is not None:
                 self._tables.states[committed.state_id] = _kept(committed)
@@ -214,7 +230,69 @@ class MemoryStore:
             self._append(ending.audit)
             self._tables.outbox.update({each.key: _kept(each) for each in deliveries(ending)})
             self._tables.requests[request.request_id] = _Row(request, max(fence, seen))
-            return Ended(request)
+            self._budgets.end(ending)
+            return self._ended(request)
+
+    def keep(self, ask: Ask, answer: JsonValue) -> JsonValue:
+        """Keep the answer of an ask that no picture goes with, and answer the one that stands."""
+        with self._lock:
+            kept: JsonValue = documents.read_json(documents.write_json(answer))
+            return self._tables.asks.setdefault(ask, kept)
+
+    def standings(self, request_ids: Sequence[str]) -> Mapping[str, Standing]:
+        """Answer where requests stand, by id; one that is not in the record is left out."""
+        with self._lock:
+            rows = {each: self._tables.requests.get(each) for each in request_ids}
+        return {key: _standing(row.request) for key, row in rows.items() if row is not None}
+
+    def reserve(self, wanted: Reservation) -> Reserved | Queued | Ended:
+        """Ask for room in a budget, and take it if it is there.
+
+        Raises:
+            UnknownRequest: The request is not in the record.
+            InvalidValue: The requirement has its place in another budget.
+        """
+        with self._lock:
+            row = self._known(wanted.request_id)
+            if row.ended:
+                return self._ended(row.request)
+            return self._budgets.reserve(wanted)
+
+    def reserved(self, request_id: str, requirement_id: str) -> bool:
+        """Answer whether room is reserved for a requirement, and not consumed or given back."""
+        with self._lock:
+            return self._budgets.reserved((request_id, requirement_id))
+
+    def queue(self, budget: str, *, limit: int = 100) -> Sequence[str]:
+        """Answer the open requests that wait for room in a budget, first come first."""
+        with self._lock:
+            return self._budgets.queue(budget)[:limit]
+
+    def add_comment(self, comment: Comment, *, most: int) -> int | None:
+        """Keep a comment on a request that is in the record, and answer how many it has.
+
+        Raises:
+            UnknownRequest: The request is not in the record.
+        """
+        with self._lock:
+            self._known(comment.request_id)
+            kept = self._tables.comments.setdefault(comment.request_id, {})
+            key = comment.actor_id.lower(), comment.comment_id
+            if key not in kept and len(kept) >= most:
+                return None
+            kept.setdefault(key, _kept(comment))
+            return len(kept)
+
+    def told_by(self, tokens: Sequence[str], *, limit: int = 1000) -> Sequence[str]:
+        """Answer the open requests that are told by one of the tokens, in the order of asking."""
+        with self._lock:
+            return self._awaiting(tokens)[:limit]
+
+    def untold(self, *, limit: int = 1000) -> Sequence[str]:
+        """Answer open requests that are told by `request:ID` of a request that has ended."""
+        with self._lock:
+            ended = [f"request:{key}" for key, row in self._tables.requests.items() if row.ended]
+            return self._awaiting(ended)[:limit]
 
     def drift(self, state_id: str, after: int, upto: int) -> tuple[str, ...]:
         """Answer the paths that changed in the versions beyond `after` up to `upto`, sorted."""
@@ -269,6 +347,25 @@ class MemoryStore:
     def check(self) -> None:
         """Raise nothing: it can always be used."""
 
+    def _ended(self, record: MutationRequest) -> Ended:
+        return Ended(record, waiters=bool(self._awaiting(news(record))))
+
+    def _awaiting(self, wanted: Iterable[str]) -> list[str]:
+        """Answer who is told by one of the tokens."""
+        sought = set(wanted)
+        found = [
+            row
+            for row in self._tables.requests.values()
+            if not row.ended and not sought.isdisjoint(tokens(row.request))
+        ]
+        return [row.request.request_id for row in sorted(found, key=lambda row: row.place)]
+
+    def _known(self, request_id: str) -> _Row:
+        row = self._tables.requests.get(request_id)
+        if row is None:
+            raise UnknownRequest(request_id)
+        return row
+
     def _row(self, request: MutationRequest) -> _Row | None:
         row = self._tables.requests.get(request.request_id)
         if row is not None and row.request.content_digest != request.content_digest:
@@ -292,9 +389,17 @@ def _is_wanted(row: _Row, wanted: RequestFilter) -> bool:
         return False
     if wanted.open_only and row.ended:
         return False
-    tokens = {token.lower() for token in wanted.awaiting}
-    asked = {token.lower() for token in request.awaiting}
-    return not tokens or (not row.ended and not tokens.isdisjoint(asked))
+    sought = {token.lower() for token in wanted.awaiting}
+    return not sought or (not row.ended and not sought.isdisjoint(tokens(request)))
+
+
+def _standing(request: MutationRequest) -> Standing:
+    return Standing(
+        request_id=request.request_id,
+        status=request.status.value,
+        created_at=request.created_at,
+        compensated=request.status is Status.EXECUTED and is_compensated(request),
+    )
 
 
 def _in_order(left: Delivery) -> tuple[int, datetime, str, int]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from core.audit import AuditEntry
 from core.budgets import Use
@@ -67,8 +67,10 @@ class Ended:
 
     Attributes:
         waiters: Whether open requests wait for what this ending changes (`MutationRequest.told_by`:
-            `request:ID` of the ended one; `state:ID` where a version was committed; `budget:KEY` of
-            what was reserved and is free again).
+            `request:ID` of the ended one; `state:ID` where a version was committed; `budget:KEY`
+            where it asked for room). Asked after the ending's transaction, by whoever answers that
+            it has ended: whoever registers and then looks has either been seen, or sees the ending.
+            Where it cannot be said any more it is true.
     """
 
     request: MutationRequest
@@ -127,7 +129,7 @@ class Reservation(Value):
     """Somebody asks for room in a budget.
 
     Attributes:
-        requirement_id: Which requirement of the request.
+        requirement_id: Which requirement of the request; it asks in one budget only.
         budget: The key of the budget.
         amount: How much is wanted.
         limit: How much may be committed and reserved in the window.
@@ -138,8 +140,8 @@ class Reservation(Value):
     request_id: str
     requirement_id: str
     budget: str
-    amount: int
-    limit: int
+    amount: int = Field(ge=1, le=10**15)
+    limit: int = Field(ge=0, le=10**15)
     since: datetime
     at: datetime
 
@@ -153,7 +155,12 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """There is no room now; the request has its place, by when it asked first."""
+    """There is no room now; the request has its place, by when it asked first.
+
+    Attributes:
+        use: What the budget is used for. Of very many commits in the window the later ones are
+            one, at the time of the first of them or before, so that no reckoning is too late.
+    """
 
     use: Use
 
@@ -261,7 +268,8 @@ class Store(Records, Protocol):
         (`awaiting`) and what it is told by (`told_by`, in its own upper and lower case) follow the
         picture; so does what it has reserved: what belongs to no quota requirement of the picture
         is given back and its place lost, what belongs to one that does not hold is given back and
-        keeps its place.
+        keeps its place. Nobody is told of that: whoever waits behind looks again by itself. A
+        picture that never demanded quota says nothing about reservations.
 
         Raises:
             InvalidTransition: The picture claims to have ended; only `end` ends a request.
@@ -290,7 +298,10 @@ class Store(Records, Protocol):
         """
 
     def keep(self, ask: Ask, answer: JsonValue) -> JsonValue:
-        """Keep the answer of an ask that no picture goes with, and answer the one that stands."""
+        """Keep the answer of an ask that no picture goes with, and answer the one that stands.
+
+        It is `answered` like any other; the first one kept stands, whoever asked.
+        """
 
     def standings(self, request_ids: Sequence[str]) -> Mapping[str, Standing]:
         """Answer where requests stand, by id; one that is not in the record is left out."""
@@ -303,6 +314,11 @@ class Store(Records, Protocol):
         room when what was committed after `since`, what others have reserved, what is wanted by
         those who asked earlier and still wait, and the amount together do not exceed the limit.
         Whoever asks first takes a place, and keeps it whatever the amount or limit is later.
+
+        Raises:
+            UnknownRequest: The request is not in the record; note it first.
+            InvalidValue: The requirement has its place in another budget.
+            StoreUnavailable: Nothing was written.
         """
 
     def reserved(self, request_id: str, requirement_id: str) -> bool:
@@ -314,7 +330,12 @@ class Store(Records, Protocol):
     def add_comment(self, comment: Comment, *, most: int) -> int | None:
         """Keep a comment on a request that is in the record, and answer how many it has.
 
-        The same comment again is kept once; one more than `most` is not kept: `None`.
+        The same comment again is kept once, as it was first; one more than `most` is not kept:
+        `None`. Whether the request has ended is not asked.
+
+        Raises:
+            UnknownRequest: The request is not in the record.
+            StoreUnavailable: Nothing was written.
         """
 
     def told_by(self, tokens: Sequence[str], *, limit: int = 1000) -> Sequence[str]:
@@ -323,7 +344,8 @@ class Store(Records, Protocol):
     def untold(self, *, limit: int = 1000) -> Sequence[str]:
         """Answer open requests that are told by `request:ID` of a request that has ended.
 
-        Those that nobody has woken, or who have not looked since; the reconciler wakes them.
+        Those that nobody has woken, or who have not looked since; the reconciler wakes them. One
+        that looked and still waits, for another request as well, is among them.
         """
 
     def drift(self, state_id: str, after: int, upto: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from core.history import HistoryEntry
 from . import documents, schema
 from .database import Database
 from .listing import page_of
-from .protocol import RequestFilter, StoredState
+from .protocol import Comment, RequestFilter, StoredState
 from .revision import check_revision
 
 record = func.coalesce(schema.endings.c.document, schema.requests.c.document)
@@ -45,6 +45,13 @@ _HISTORY = (
     .limit(bindparam("limit"))
 )
 _AUDIT = select(schema.audit.c.document).order_by(schema.audit.c.position).limit(bindparam("limit"))
+
+_COMMENTS = (
+    select(schema.comments.c.document)
+    .where(schema.comments.c.request_id == bindparam("request_id"))
+    .order_by(schema.comments.c.position)
+    .limit(bindparam("limit"))
+)
 
 
 class SqlRecords:
@@ -102,6 +109,11 @@ class SqlRecords:
             position = select(last.c.position).where(last.c.execution_id == literal(after))
             asked = asked.where(schema.audit.c.position > position.scalar_subquery())
         return [documents.read(AuditEntry, row[0]) for row in self._all(asked, limit=limit)]
+
+    def comments(self, request_id: str, *, limit: int = 500) -> Sequence[Comment]:
+        """Answer what was said about a request, in the order it was kept."""
+        found = self._all(_COMMENTS, request_id=request_id, limit=limit)
+        return [documents.read(Comment, row[0]) for row in found]
 
     def check(self) -> None:
         """Raise `StoreUnavailable` or `StoreOutdated` unless the store can be used."""

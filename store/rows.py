@@ -12,7 +12,9 @@ from core.governance.request import MutationRequest
 from core.history import HistoryEntry
 
 from . import documents
-from .protocol import Ask, Delivery, StoredState
+from .protocol import Ask, Comment, Delivery, Reservation, StoredState
+from .schema import RESERVED
+from .waiting import tokens
 
 Row: TypeAlias = dict[str, Any]
 
@@ -35,7 +37,6 @@ def request_row(request: MutationRequest) -> Row:
 
 def picture_row(request: MutationRequest) -> Row:
     """What changes of a request; once it has ended there is no picture, only the record."""
-    ended = request.status.is_terminal
     ended = request.status.is_terminal
     return {
         "id_": request.request_id,
@@ -62,11 +63,11 @@ def ending_row(request: MutationRequest) -> Row:
 
 
 def awaiting_rows(request: MutationRequest) -> list[Row]:
-    """Whose inbox a request is in."""
+    """Whose inbox a request is in, and what it is told by."""
     created_at = documents.moment(request.created_at)
     return [
         {"token": token, "request_id": request.request_id, "created_at": created_at}
-        for token in dict.fromkeys(token.lower() for token in request.awaiting)
+        for token in tokens(request)
     ]
 
 
@@ -134,3 +135,38 @@ def delivery_rows(deliveries: Iterable[Delivery], execution_id: str) -> list[Row
         }
         for each in deliveries
     ]
+
+
+def reservation_row(wanted: Reservation, position: int, *, state: str) -> Row:
+    """A claim on a budget that is asked for the first time."""
+    asked_at = documents.moment(wanted.at)
+    return {
+        "request_id": wanted.request_id,
+        "requirement_id": wanted.requirement_id,
+        "budget": wanted.budget,
+        "amount": wanted.amount,
+        "position": position,
+        "asked_at": asked_at,
+        "state": state,
+        "reserved_at": asked_at if state == RESERVED else None,
+        "consumed_at": None,
+    }
+
+
+def comment_row(comment: Comment, position: int) -> Row:
+    """What somebody says, as the next thing said about a request."""
+    return {
+        **comment_key(comment),
+        "position": position,
+        "schema_version": documents.SCHEMA_VERSION,
+        "document": documents.write(comment),
+    }
+
+
+def comment_key(comment: Comment) -> Row:
+    """What makes it one and the same comment."""
+    return {
+        "request_id": comment.request_id,
+        "actor": comment.actor_id.lower(),
+        "comment_id": comment.comment_id,
+    }

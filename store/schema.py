@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The revision of the schema that this version of the code reads and writes."""
 
 metadata = MetaData(
@@ -174,6 +174,61 @@ awaiting = Table(
     _key("request_id", primary_key=True),
     sqlite_with_rowid=False,
 )
-"""Whom open requests wait for, in the order of a person's inbox; none once a request has ended."""
+"""Whom open requests wait for, and what they are told by, in the order of an inbox.
+
+None once a request has ended.
+"""
 
 Index("ix_awaiting_request", awaiting.c.request_id)
+
+WAITING: Final = "waiting"
+RESERVED: Final = "reserved"
+CONSUMED: Final = "consumed"
+
+reservations = Table(
+    "reservations",
+    metadata,
+    _key("request_id", primary_key=True),
+    _key("requirement_id", primary_key=True),
+    _key("budget"),
+    Column("amount", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    _key("asked_at"),
+    _key("state"),
+    _key("reserved_at", nullable=True),
+    _key("consumed_at", nullable=True),
+)
+"""One row a claim on a budget: waiting, reserved, or consumed by a commit, which it outlives.
+
+`position` is the place in the queue of the budget; it never changes.
+"""
+
+Index(
+    "ix_reservations_open",
+    reservations.c.budget,
+    reservations.c.position,
+    sqlite_where=text("consumed_at IS NULL"),
+    postgresql_where=text("consumed_at IS NULL"),
+)
+Index(
+    "ix_reservations_consumed",
+    reservations.c.budget,
+    reservations.c.consumed_at,
+    reservations.c.amount,
+    sqlite_where=text("consumed_at IS NOT NULL"),
+    postgresql_where=text("consumed_at IS NOT NULL"),
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    _key("request_id", primary_key=True),
+    _key("actor", primary_key=True),
+    _key("comment_id", primary_key=True),
+    _number("position"),
+    _number("schema_version"),
+    _document(),
+)
+"""What is said about requests; `actor` is in lower case, `position` counts within the request."""
+
+Index("ix_comments_request", comments.c.request_id, comments.c.position)

@@ -6,24 +6,43 @@ the request, locked first, already says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
+from itertools import zip_longest
+from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import bindparam, literal_column, select, true
+from sqlalchemy import Row, bindparam, literal_column, select, true
 
 from core.audit import AuditEntry
+from core.errors import StoreUnavailable
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 
-from . import documents, outbox, transactions, writing
+from . import awaited, budgets, documents, outbox, transactions, writing
 from .database import Database
 from .ending import require_ending, require_open
-from .protocol import Ask, Conflict, Delivery, Ended, Fenced, Noted, StoredState, View
+from .protocol import (
+    Ask,
+    Comment,
+    Conflict,
+    Delivery,
+    Ended,
+    Fenced,
+    Noted,
+    Queued,
+    Reservation,
+    Reserved,
+    Standing,
+    StoredState,
+    View,
+)
 from .reading import SqlRecords, stored_state
-from .schema import endings, history, requests, states
+from .schema import RESERVED, endings, history, requests, states
 from .turns import Turns
+from .waiting import news
 
 _ONE = select(literal_column("1").label("one")).subquery()
 _VIEW = select(endings.c.document.label("record"), requests.c.fence, states).select_from(
@@ -43,7 +62,7 @@ _OPEN = (
     .limit(bindparam("limit"))
 )
 _ENDED = select(requests.c.request_id).where(
-    requests.c.ended == true(), requests.c.request_id.in_(bindparam("ids", expanding=True))
+    requests.c.ended == true(), requests.c.request_id.in_(bindparam("some", expanding=True))
 )
 _AT_ONCE = 500
 """Ids in one question; databases bound the number of parameters."""
@@ -94,11 +113,12 @@ class SqlStore(SqlRecords):
             StoreUnavailable: Nothing was written.
         """
         require_open(request)
-        return self._database.write(
+        noted = self._database.write(
             transactions.noting(
                 request, fence=fence, ask=ask, answer=answer, audit=audit, seed=seed
             )
         )
+        return self._ended(noted) if isinstance(noted, Ended) else noted
 
     def end(self, ending: Ending) -> Ended | Fenced | Conflict:
         """Write an ending: the only way a request ends, and the only way a state changes.
@@ -109,7 +129,56 @@ class SqlStore(SqlRecords):
             StoreUnavailable: Nothing was written.
         """
         require_ending(ending)
-        return self._database.write(transactions.ending(ending))
+        answer = self._database.write(transactions.ending(ending))
+        return self._ended(answer) if isinstance(answer, Ended) else answer
+
+    def keep(self, ask: Ask, answer: JsonValue) -> JsonValue:
+        """Keep the answer of an ask that no picture goes with, and answer the one that stands."""
+        return self._database.write(transactions.keeping(ask, answer))
+
+    def standings(self, request_ids: Sequence[str]) -> Mapping[str, Standing]:
+        """Answer where requests stand, by id; one that is not in the record is left out."""
+        found = self._of_each(awaited.STANDINGS, request_ids)
+        return {row.request_id: awaited.standing(row) for row in found}
+
+    def reserve(self, wanted: Reservation) -> Reserved | Queued | Ended:
+        """Ask for room in a budget, and take it if it is there.
+
+        Raises:
+            UnknownRequest: The request is not in the record.
+            InvalidValue: The requirement has its place in another budget.
+            StoreUnavailable: Nothing was written.
+        """
+        answer = self._database.write(budgets.reserving(wanted))
+        return self._ended(answer) if isinstance(answer, Ended) else answer
+
+    def reserved(self, request_id: str, requirement_id: str) -> bool:
+        """Answer whether room is reserved for a requirement, and not consumed or given back."""
+        claim = self._first(budgets.CLAIM, request_id=request_id, requirement_id=requirement_id)
+        return claim is not None and claim.state == RESERVED
+
+    def queue(self, budget: str, *, limit: int = 100) -> Sequence[str]:
+        """Answer the open requests that wait for room in a budget, first come first."""
+        return [row.request_id for row in self._all(budgets.QUEUE, budget=budget, limit=limit)]
+
+    def add_comment(self, comment: Comment, *, most: int) -> int | None:
+        """Keep a comment on a request that is in the record, and answer how many it has.
+
+        Raises:
+            UnknownRequest: The request is not in the record.
+            StoreUnavailable: Nothing was written.
+        """
+        return self._database.write(transactions.commenting(comment, most=most))
+
+    def told_by(self, tokens: Sequence[str], *, limit: int = 1000) -> Sequence[str]:
+        """Answer the open requests that are told by one of the tokens, in the order of asking."""
+        found = self._of_each(awaited.TOLD_BY, tokens, limit=limit)
+        places = sorted({(row.created_at, row.request_id) for row in found})
+        return [request_id for _, request_id in places[:limit]]
+
+    def untold(self, *, limit: int = 1000) -> Sequence[str]:
+        """Answer open requests that are told by `request:ID` of a request that has ended."""
+        return [row.request_id for row in self._all(awaited.UNTOLD, limit=limit)]
 
     def drift(self, state_id: str, after: int, upto: int) -> tuple[str, ...]:
         """Answer the paths that changed in the versions beyond `after` up to `upto`, sorted."""
@@ -133,11 +202,7 @@ class SqlStore(SqlRecords):
 
     def ended_among(self, request_ids: Sequence[str]) -> frozenset[str]:
         """Answer which of these requests have ended."""
-        ended: set[str] = set()
-        for first in range(0, len(request_ids), _AT_ONCE):
-            some = list(request_ids[first : first + _AT_ONCE])
-            ended.update(row.request_id for row in self._all(_ENDED, ids=some))
-        return frozenset(ended)
+        return frozenset(row.request_id for row in self._of_each(_ENDED, request_ids))
 
     def undelivered(self, state_id: str, *, limit: int = 50) -> Sequence[Delivery]:
         """Answer the side effects of a state not yet dispatched, in version order."""
@@ -158,3 +223,25 @@ class SqlStore(SqlRecords):
     def undelivered_states(self, *, limit: int = 1000) -> Sequence[str]:
         """Answer the states that have side effects to dispatch."""
         return [row.state_id for row in self._all(outbox.UNDELIVERED_STATES, limit=limit)]
+
+    def _ended(self, answer: Ended) -> Ended:
+        """Say whether others wait for an ending, asked after its transaction.
+
+        Whoever registers and then looks either stands there by now, or has found the ending.
+        """
+        told = news(answer.request)
+        try:
+            waiters = any(
+                self._first(awaited.ANYBODY, one=one, other=other)
+                for one, other in zip_longest(told[::2], told[1::2])
+            )
+        except StoreUnavailable:
+            waiters = True  # the ending is written; whoever is woken for nothing looks once more
+        return replace(answer, waiters=waiters)
+
+    def _of_each(self, asked: Any, keys: Sequence[str], **given: Any) -> Sequence[Row[Any]]:
+        """Ask the same about many keys, as many at once as a database takes."""
+        found: list[Row[Any]] = []
+        for first in range(0, len(keys), _AT_ONCE):
+            found += self._all(asked, some=list(keys[first : first + _AT_ONCE]), **given)
+        return found

@@ -1,4 +1,4 @@
-"""The two transactions that write requests: to note one, and to end one.
+"""The transactions that write requests: to note one, to end one, to keep what goes with one.
 
 What they write is made into rows first; then the request's row is locked, and what it says decides.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from core.audit import AuditEntry
 from core.governance.outcome import Ending
@@ -17,7 +17,25 @@ from core.governance.request import MutationRequest
 from . import documents, rows, writing
 from .database import Together
 from .ending import committed_state, deliveries
-from .protocol import Ask, Conflict, Ended, Fenced, Noted, StoredState
+from .protocol import Ask, Comment, Conflict, Ended, Fenced, Noted, StoredState
+from .schema import comments
+from .waiting import claims
+
+_COMMENTED = select(
+    func.count().label("number"),
+    func.coalesce(
+        func.max(
+            case(
+                (
+                    (comments.c.actor == bindparam("actor"))
+                    & (comments.c.comment_id == bindparam("comment_id")),
+                    1,
+                )
+            )
+        ),
+        0,
+    ).label("again"),
+).where(comments.c.request_id == bindparam("request_id"))
 
 
 def noting(
@@ -36,6 +54,7 @@ def noting(
     answered = rows.answer_row(ask, answer) if ask else None
     tried = rows.audit_rows(audit)
     opened = rows.state_row(seed) if seed else None
+    claimed = claims(request)
 
     def transaction(at: Connection, together: Together) -> Noted | Ended | Fenced:
         row = writing.lock_request(at, fresh)
@@ -53,6 +72,8 @@ def noting(
                 writing.update_request(at, picture, fence=fence)
                 writing.await_nobody(at, request.request_id)
             writing.await_them(at, waiting)
+            if claimed:
+                writing.follow(at, request.request_id, claimed)
         if answered:
             writing.add_answer(at, answered)
         writing.add_audit(at, tried)
@@ -74,6 +95,8 @@ def ending(ending: Ending) -> Callable[[Connection, Together], Ended | Fenced | 
     entry = rows.history_row(commit.history) if commit and commit.history else None
     tried = rows.audit_rows(ending.audit)
     left = rows.delivery_rows(deliveries(ending), request.execution_id or "")
+    claimed = claims(request)
+    executed_at = documents.moment(request.executed_at or request.updated_at)
     fence = ending.fence or 0
 
     def transaction(at: Connection, together: Together) -> Ended | Fenced | Conflict:
@@ -83,9 +106,14 @@ def ending(ending: Ending) -> Callable[[Connection, Together], Ended | Fenced | 
         if commit:
             if fence < row.fence:
                 return Fenced(row.fence)
+            has_room = not claimed or writing.reserved_by(at, request.request_id) >= {*claimed.held}
             over = commit.expected_version
             current = over if state else writing.lock_version(at, commit.state_id)
-            if current != over or (state and not writing.write_state(at, state, over=over)):
+            if (
+                not has_room
+                or current != over
+                or (state and not writing.write_state(at, state, over=over))
+            ):
                 current = writing.lock_version(at, commit.state_id)
                 at.rollback()
                 return Conflict(current)
@@ -97,7 +125,43 @@ def ending(ending: Ending) -> Callable[[Connection, Together], Ended | Fenced | 
         writing.add_ending(at, record)
         writing.update_request(at, picture, fence=max(fence, row.fence))
         writing.await_nobody(at, request.request_id)
+        if claimed:
+            held = claimed.held if commit else ()
+            if held:
+                writing.consume(at, request.request_id, held, consumed_at=executed_at)
+            writing.leave(at, request.request_id, staying=held)
         return Ended(request)
+
+    return transaction
+
+
+def keeping(ask: Ask, answer: JsonValue) -> Callable[[Connection, Together], JsonValue]:
+    """Answer the transaction that keeps the answer of an ask without a picture."""
+    row = rows.answer_row(ask, answer)
+
+    def transaction(at: Connection, _: Together) -> JsonValue:
+        if writing.add_answer(at, row):
+            return answer
+        stored: JsonValue = documents.read_json(writing.answer_of(at, ask.model_dump()) or "null")
+        return stored
+
+    return transaction
+
+
+def commenting(comment: Comment, *, most: int) -> Callable[[Connection, Together], int | None]:
+    """Answer the transaction that keeps a comment, under the lock of the request's row."""
+    key = rows.comment_key(comment)
+
+    def transaction(at: Connection, together: Together) -> int | None:
+        writing.lock_known(at, comment.request_id)
+        found = at.execute(_COMMENTED, key).one()
+        if found.again:
+            return int(found.number)
+        if found.number >= most:
+            return None
+        together()
+        writing.add_comment(at, rows.comment_row(comment, found.number + 1))
+        return int(found.number) + 1
 
     return transaction
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import StoreError
 
-from .database import Database
+from .database import Database, lock_number
 
 PATIENCE: Final = 5.0
 """Seconds after which whoever waits goes on without a turn: work may be late, not stopped."""
@@ -66,7 +65,7 @@ class Turns:
         if self._database is None:
             yield
             return
-        key = {"key": _number_of(state_id)}
+        key = {"key": lock_number(f"mutator/turn/{state_id}")}
         with suppress(StoreError, DBAPIError):
             if queue.connection is None:
                 queue.connection = queue.held.enter_context(self._database.alone())
@@ -86,9 +85,3 @@ class _Queue:
         self.waiting: deque[threading.Event] = deque()
         self.held = ExitStack()
         self.connection: Connection | None = None
-
-
-def _number_of(state_id: str) -> int:
-    """Answer the 64 bits that PostgreSQL locks instead of a name."""
-    found = hashlib.sha256(f"mutator/turn/{state_id}".encode()).digest()
-    return int.from_bytes(found[:8], "big", signed=True)

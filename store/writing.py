@@ -5,19 +5,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from core.errors import RequestIdReused
+from core.errors import RequestIdReused, UnknownRequest
 from core.governance.request import MutationRequest
 
 from . import documents
+from .database import lock_number
 from .rows import Row
-from .schema import asks, audit, awaiting, endings, history, outbox, requests, states
+from .schema import (
+    CONSUMED,
+    RESERVED,
+    WAITING,
+    asks,
+    audit,
+    awaiting,
+    comments,
+    endings,
+    history,
+    outbox,
+    requests,
+    reservations,
+    states,
+)
+from .waiting import Claims
 
 
 class _New:
@@ -57,6 +73,12 @@ _LOCK_REQUEST = (
     .where(requests.c.request_id == bindparam("request_id"))
     .with_for_update()
 )
+_LOCK_KNOWN = (
+    select(requests.c.ended)
+    .where(requests.c.request_id == bindparam("request_id"))
+    .with_for_update()
+)
+_LOCK_BUDGET = text("SELECT pg_advisory_xact_lock(:key)")
 _LOCK_VERSION = (
     select(states.c.version).where(states.c.state_id == bindparam("state_id")).with_for_update()
 )
@@ -101,10 +123,44 @@ _SETTLE = (
         attempts=outbox.c.attempts + 1, settled_at=bindparam("settled_at"), error=bindparam("error")
     )
 )
+_RESERVED = select(reservations.c.requirement_id).where(
+    reservations.c.request_id == bindparam("request_id"), reservations.c.state == RESERVED
+)
+_UPDATE_CLAIM = (
+    update(reservations)
+    .where(
+        reservations.c.request_id == bindparam("id_"),
+        reservations.c.requirement_id == bindparam("requirement"),
+    )
+    .values({name: bindparam(name) for name in ("amount", "state", "reserved_at")})
+)
+_GIVE_BACK = (
+    update(reservations)
+    .where(
+        reservations.c.request_id == bindparam("id_"),
+        reservations.c.requirement_id.not_in(bindparam("held", expanding=True)),
+        reservations.c.state == RESERVED,
+    )
+    .values(state=WAITING, reserved_at=None)
+)
+_CONSUME = (
+    update(reservations)
+    .where(
+        reservations.c.request_id == bindparam("id_"),
+        reservations.c.requirement_id.in_(bindparam("held", expanding=True)),
+    )
+    .values(state=CONSUMED, consumed_at=bindparam("consumed_at"))
+)
+_LEAVE = delete(reservations).where(
+    reservations.c.request_id == bindparam("id_"),
+    reservations.c.requirement_id.not_in(bindparam("staying", expanding=True)),
+)
+_ADD_CLAIM = insert(reservations)
+_ADD_COMMENT = insert(comments)
 _ADD_ENDING = insert(endings)
-_ADD_ANSWER = insert(asks)
 _ADD_HISTORY = insert(history)
 _ADD_DELIVERIES = insert(outbox)
+_new_answer = _New(asks)
 _new_request = _New(requests)
 _new_state = _New(states)
 _new_audit = _New(audit)
@@ -127,6 +183,28 @@ def lock_request(connection: Connection, row: Row) -> Locked:
     if content_digest != row["content_digest"]:
         raise RequestIdReused(row["request_id"])
     return Locked(*shown)
+
+
+def lock_known(connection: Connection, request_id: str) -> bool:
+    """Lock the row of a request that is in the record, and answer whether it has ended.
+
+    Raises:
+        UnknownRequest: It is not in the record.
+    """
+    ended: bool | None = connection.execute(_LOCK_KNOWN, {"request_id": request_id}).scalar()
+    if ended is None:
+        raise UnknownRequest(request_id)
+    return ended
+
+
+def lock_budget(connection: Connection, budget: str) -> None:
+    """Lock a budget until the end of the transaction; on SQLite nobody else writes anyway.
+
+    Whoever asks for room takes it, before anything is read. Whoever only gives room back or
+    consumes it does not: what was reserved counts until then, and then as what it has become.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK_BUDGET, {"key": lock_number(f"mutator/budget/{budget}")})
 
 
 def standing(connection: Connection, request_id: str, *, ended: bool) -> MutationRequest:
@@ -182,9 +260,9 @@ def add_ending(connection: Connection, row: Row) -> None:
     connection.execute(_ADD_ENDING, row)
 
 
-def add_answer(connection: Connection, row: Row) -> None:
-    """Keep the answer of an ask that has none."""
-    connection.execute(_ADD_ANSWER, row)
+def add_answer(connection: Connection, row: Row) -> bool:
+    """Keep the answer of an ask unless it has one; answer whether this one stands."""
+    return _new_answer(connection, row) == 1
 
 
 def add_history(connection: Connection, row: Row) -> None:
@@ -221,3 +299,45 @@ def await_them(connection: Connection, rows: Sequence[Row]) -> None:
     """Put a request into the inbox of those it waits for."""
     if rows:
         _new_awaiting(connection, rows)
+
+
+def reserved_by(connection: Connection, request_id: str) -> frozenset[str]:
+    """Answer for which requirements of a locked request room is reserved."""
+    return frozenset(connection.execute(_RESERVED, {"request_id": request_id}).scalars())
+
+
+def add_claim(connection: Connection, row: Row) -> None:
+    """Take a place in the queue of a locked budget, or room at once."""
+    connection.execute(_ADD_CLAIM, row)
+
+
+def update_claim(connection: Connection, row: Row) -> None:
+    """Say how much a claim is for now, and whether it has room; its place stays."""
+    changed = {name: row[name] for name in ("amount", "state", "reserved_at")}
+    keys = {"id_": row["request_id"], "requirement": row["requirement_id"]}
+    connection.execute(_UPDATE_CLAIM, {**changed, **keys})
+
+
+def follow(connection: Connection, request_id: str, claims: Claims) -> None:
+    """Give back what a locked request has and its picture does not claim."""
+    leave(connection, request_id, staying=claims.demanded)
+    if set(claims.demanded) != set(claims.held):
+        connection.execute(_GIVE_BACK, {"id_": request_id, "held": claims.held})
+
+
+def consume(
+    connection: Connection, request_id: str, held: Collection[str], *, consumed_at: str
+) -> None:
+    """Let what a commit has reserved count for ever, at the time of the commit."""
+    found = {"id_": request_id, "held": tuple(held), "consumed_at": consumed_at}
+    connection.execute(_CONSUME, found)
+
+
+def leave(connection: Connection, request_id: str, *, staying: Collection[str] = ()) -> None:
+    """Give back what a locked request has, and its places, but for some requirements."""
+    connection.execute(_LEAVE, {"id_": request_id, "staying": tuple(staying)})
+
+
+def add_comment(connection: Connection, row: Row) -> None:
+    """Keep what somebody says about a locked request."""
+    connection.execute(_ADD_COMMENT, row)

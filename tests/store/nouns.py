@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from core import Engine, Mutation
 from core.audit import AuditEntry, Subject
+from core.budgets import Budget
 from core.digests import digest
 from core.facts import Facts
 from core.governance import lifecycle
@@ -19,12 +20,16 @@ from core.governance.outcome import Commit, Ending, executed
 from core.governance.request import (
     Category,
     Closing,
+    Finding,
     MutationRequest,
     PendingReason,
+    RequirementState,
+    Snapshot,
     Status,
 )
+from core.requirements import Requirement
 from core.result import ExecutionResult
-from store.protocol import RequestFilter, Store, StoredState
+from store.protocol import Comment, RequestFilter, Reservation, Store, StoredState
 from tests.core.builders import AT, ChoosePlan, Quota, context, later, wish
 
 T = TypeVar("T")
@@ -48,6 +53,59 @@ def waiting_for(request: MutationRequest, *tokens: str) -> MutationRequest:
     if request.status is not Status.PENDING:
         moved = lifecycle.move(request, Status.PENDING, actor_id="system:mutator", at=AT)
     return moved.model_copy(update={"pending": (reason,)})
+
+
+def demanding(
+    request: MutationRequest, *requirements: Requirement, holding: Sequence[Requirement] = ()
+) -> MutationRequest:
+    """Answer the request with these requirements open, and met where they hold."""
+    moved = waiting_for(request)
+    held = {r.id for r in holding}
+    states = tuple(
+        RequirementState(
+            id=r.id,
+            requirement=r,
+            covered="",
+            binding=r.id,
+            status="fulfilled" if r.id in held else "open",
+            opened_at=AT,
+            finding=Finding(verdict="holds", at=AT, binding=r.id, actor_id="system:mutator")
+            if r.id in held
+            else None,
+        )
+        for r in {r.id: r for r in (*requirements, *holding)}.values()
+    )
+    return moved.model_copy(update={"requirements": states})
+
+
+def quota(key: str = "deploys", amount: int = 1, **more: Any) -> Requirement:
+    """Answer a demand for room in a budget of ten an hour."""
+    return Requirement.quota(key, Budget(limit=10, per=timedelta(hours=1)), amount=amount, **more)
+
+
+def claim(
+    request_id: str,
+    wanted: Requirement,
+    *,
+    at: datetime = AT,
+    limit: int = 10,
+    since: datetime | None = None,
+) -> Reservation:
+    """Answer the question for room that a request's requirement asks."""
+    return Reservation(
+        request_id=request_id,
+        requirement_id=wanted.id,
+        budget=wanted.wanted.key,
+        amount=wanted.wanted.amount,
+        limit=limit,
+        since=since or at - timedelta(hours=1),
+        at=at,
+    )
+
+
+def saying(text: str, request_id: str = "r1", *, by: str = "ben", number: int = 1) -> Comment:
+    """Answer what somebody says about a request."""
+    return Comment(request_id=request_id, comment_id=f"c{number}", actor_id=by, text=text, at=AT)
 
 
 def commented(request: MutationRequest) -> MutationRequest:
@@ -82,9 +140,15 @@ def commit_of(
     fence: int = 1,
     at: datetime = AT,
     mutation: Mutation[Quota] | None = None,
+    resolved: bool = False,
 ) -> Ending:
-    """Answer the ending that commits the request on a version."""
+    """Answer the ending that commits the request on a version, with its snapshot if resolved."""
     result = run(request, version, mutation)
+    if resolved:
+        snapshot = Snapshot(
+            version=version, state_digest="", effect_digest="", policy_set_digest=""
+        )
+        request = request.model_copy(update={"snapshot": snapshot})
     changed = result.history is not None
     ready = request if request.status is Status.APPROVED else approved(request)
     written = version + changed

@@ -12,9 +12,9 @@ import pytest
 
 from core.errors import InvalidValue, StoreOutdated, StoreUnavailable
 from store import database, open_records, open_store, turns
-from store.protocol import Records, RequestFilter, Store
+from store.protocol import Ask, Records, RequestFilter, Store
 from tests.fixtures.postgres import Postgres
-from tests.store.nouns import STATE, asked, cancel_of, commit_of
+from tests.store.nouns import STATE, asked, cancel_of, claim, commit_of, quota, saying
 
 NOBODY = "postgresql://mutator:secret@127.0.0.1:1/mutator"
 
@@ -26,6 +26,15 @@ QUESTIONS: list[Callable[[Store], object]] = [
     lambda store: store.note(asked(), fence=1),
     lambda store: store.end(cancel_of(asked())),
     lambda store: store.undelivered_states(),
+    lambda store: store.keep(Ask(request_id="r1", round=0, fence=1, kind="file"), 1),
+    lambda store: store.standings(["r1"]),
+    lambda store: store.reserve(claim("r1", quota())),
+    lambda store: store.reserved("r1", "quota-1"),
+    lambda store: store.queue("deploys"),
+    lambda store: store.add_comment(saying("so"), most=1),
+    lambda store: store.comments("r1"),
+    lambda store: store.told_by(["request:r1"]),
+    lambda store: store.untold(),
 ]
 
 

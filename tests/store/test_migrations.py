@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,9 +19,21 @@ from store import migrate, open_store, schema
 from store.database import Database, address
 from store.migration import config, newest
 from store.migration import migrate as run_revisions
+from store.protocol import Ask, RequestFilter, Reserved
 from store.sql import SqlStore
 from tests.fixtures.postgres import Postgres
-from tests.store.nouns import at_once
+from tests.store.nouns import (
+    asked,
+    at_once,
+    claim,
+    commit_of,
+    demanding,
+    everything,
+    initial,
+    quota,
+    saying,
+    waiting_for,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -49,6 +62,33 @@ def test_the_code_asks_for_the_newest_revision_and_there_is_one_line_of_them() -
 
     assert scripts.get_heads() == [schema.REVISION]
     assert newest() == schema.REVISION
+
+
+def test_what_stands_in_an_older_schema_is_kept(empty_url: str) -> None:
+    database = Database(address(empty_url))
+    database.write(lambda connection, _: command.upgrade(config(connection), "0001"))
+    store = SqlStore(database)
+    with pytest.raises(StoreOutdated, match="0001"):
+        store.check()
+    request = waiting_for(asked("r1"), "user:ben")
+    ending = commit_of(asked("r2"))
+    ask = Ask(request_id="r1", round=0, fence=1, kind="assess")
+    store.note(request, fence=1, ask=ask, answer="stored", seed=initial())
+    store.end(ending)
+    before = everything(store)
+
+    assert run_revisions(database) == ("0001", schema.REVISION)
+
+    store.check()
+    assert everything(store) == before
+    assert store.request("r1") == request
+    assert store.request("r2") == ending.request
+    assert store.answered(ask) == "stored"
+    assert store.requests(RequestFilter(awaiting=("user:ben",))) == [request]
+    store.note(demanding(asked("r1"), quota()), fence=1)
+    assert isinstance(store.reserve(claim("r1", quota())), Reserved)
+    assert store.add_comment(saying("at last"), most=1) == 1
+    store.close()
 
 
 def test_the_command_may_be_run_again(empty_url: str, capsys: pytest.CaptureFixture[str]) -> None:

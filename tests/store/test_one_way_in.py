@@ -85,6 +85,6 @@ def test_g14_nothing_updates_or_deletes_a_record() -> None:
     assert {(kind, table) for kind, table in _calls(tree) if table in kept} == {
         ("insert", "endings"),
         ("insert", "history"),
-        ("insert", "asks"),
+        ("_New", "asks"),
         ("_New", "audit"),
     }

@@ -1,0 +1,123 @@
+"""The fake's side of `budgets`: room in budgets, kept in a dict under the lock of its store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.budgets import Use
+from core.governance.outcome import Ending
+from core.governance.request import MutationRequest
+
+from .protocol import Queued, Reservation, Reserved
+from .waiting import MOST_USES, Claims, claims, raise_unless_same_budget, use_of
+
+Key = tuple[str, str]
+"""A request and one of its requirements."""
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What was asked for, its place, and since when it has room or is consumed."""
+
+    wanted: Reservation
+    position: int
+    reserved_at: datetime | None = None
+    consumed_at: datetime | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.reserved_at is None
+
+
+class Budgets:
+    """Who has room in budgets, and who waits for it."""
+
+    def __init__(self) -> None:
+        self._claims: dict[Key, _Claim] = {}
+
+    def reserve(self, wanted: Reservation) -> Reserved | Queued:
+        """Take room if it is there, else a place; the request is open.
+
+        Raises:
+            InvalidValue: The requirement has its place in another budget.
+        """
+        key = wanted.request_id, wanted.requirement_id
+        claim = self._claims.get(key)
+        if claim is None:
+            last = max((each.position for each in self._open(wanted.budget)), default=0)
+            claim = _Claim(wanted, last + 1)
+        raise_unless_same_budget(wanted, claim.wanted.budget)
+        if claim.reserved_at is not None:
+            return Reserved(at=claim.reserved_at)
+        use = self._use(wanted, claim.position)
+        room = use.has_room(wanted.amount, wanted.limit)
+        self._claims[key] = replace(claim, wanted=wanted, reserved_at=wanted.at if room else None)
+        return Reserved(at=wanted.at) if room else Queued(use)
+
+    def reserved(self, key: Key) -> bool:
+        """Answer whether room is reserved, and not consumed or given back."""
+        claim = self._claims.get(key)
+        return claim is not None and not claim.is_waiting and claim.consumed_at is None
+
+    def queue(self, budget: str) -> Sequence[str]:
+        """Answer who waits for room, first come first."""
+        found = sorted(self._open(budget), key=lambda each: each.position)
+        return list(dict.fromkeys(each.wanted.request_id for each in found if each.is_waiting))
+
+    def follow(self, request: MutationRequest) -> None:
+        """Give back what a request has and its picture does not claim."""
+        claimed = claims(request)
+        if claimed is None:
+            return
+        for key in self._of(request):
+            if key[1] not in claimed.demanded:
+                del self._claims[key]
+            elif key[1] not in claimed.held:
+                self._claims[key] = replace(self._claims[key], reserved_at=None)
+
+    def has_room(self, request: MutationRequest) -> bool:
+        """Answer whether room is reserved for every requirement that holds."""
+        held = (claims(request) or Claims()).held
+        return all(self.reserved((request.request_id, each)) for each in held)
+
+    def end(self, ending: Ending) -> None:
+        """Consume what a commit has reserved; give everything else back."""
+        request = ending.request
+        claimed = claims(request)
+        if claimed is None:
+            return
+        held = claimed.held if ending.commit else ()
+        for key in self._of(request):
+            if key[1] in held:
+                consumed_at = request.executed_at or request.updated_at
+                self._claims[key] = replace(self._claims[key], consumed_at=consumed_at)
+            else:
+                del self._claims[key]
+
+    def _of(self, request: MutationRequest) -> list[Key]:
+        return [key for key in self._claims if key[0] == request.request_id]
+
+    def _open(self, budget: str) -> Iterator[_Claim]:
+        for each in self._claims.values():
+            if each.wanted.budget == budget and each.consumed_at is None:
+                yield each
+
+    def _use(self, wanted: Reservation, position: int) -> Use:
+        committed = sorted(
+            (each.consumed_at, each.position, *key, each.wanted.amount)
+            for key, each in self._claims.items()
+            if each.wanted.budget == wanted.budget
+            and each.consumed_at is not None
+            and each.consumed_at > wanted.since
+        )
+        live = list(self._open(wanted.budget))
+        return use_of(
+            [(at, amount) for at, *_, amount in committed[:MOST_USES]],
+            total=sum(amount for *_, amount in committed),
+            reserved=sum(each.wanted.amount for each in live if not each.is_waiting),
+            ahead=sum(
+                each.wanted.amount for each in live if each.is_waiting and each.position < position
+            ),
+        )
