@@ -63,10 +63,10 @@ STANDINGS = (
 
 def standing(row: Any) -> Standing:
     """Read where a request stands."""
-    executed = row.status == Status.EXECUTED.value
+    has_executed = row.status == Status.EXECUTED.value
     return Standing(
         request_id=row.request_id,
         status=row.status,
         created_at=documents.read_moment(row.created_at),
-        compensated=executed and is_compensated(documents.read(MutationRequest, row.record)),
+        compensated=has_executed and is_compensated(documents.read(MutationRequest, row.record)),
     )

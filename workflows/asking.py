@@ -88,7 +88,7 @@ class Asking:
             self._again_at = None
 
     def set_alarm(self, at: datetime) -> None:
-        """Keep one timer, for the next deadline."""
+        """Keep one timer, for the next moment at which something is to be done."""
         if self._alarm_at == at:
             return
         self.stop_alarm()
@@ -151,16 +151,22 @@ class Asking:
         self, name: str, ask: Value, answer_type: type[A], summary: str, *, within: timedelta = ASK
     ) -> A | None:
         """Ask for something quick that nothing pre-empts; nothing when it brought no answer."""
+        return await self.look(
+            name,
+            ask,
+            answer_type,
+            summary,
+            start_to_close_timeout=ATTEMPT,
+            schedule_to_close_timeout=within,
+            retry_policy=BOUNDED,
+        )
+
+    async def look(
+        self, name: str, ask: Value, answer_type: type[A], summary: str, **how: Any
+    ) -> A | None:
+        """Look at something for as long as it takes; nothing when that brought no answer."""
         try:
-            return await self._asked(
-                name,
-                ask,
-                answer_type,
-                summary,
-                start_to_close_timeout=ATTEMPT,
-                schedule_to_close_timeout=within,
-                retry_policy=BOUNDED,
-            )
+            return await self._asked(name, ask, answer_type, summary, **how)
         except ActivityError as error:
             _raise_if_fatal(error)
             workflow.logger.warning("No answer from %s: %s", error.activity_type, error.cause)

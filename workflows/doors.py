@@ -58,6 +58,28 @@ class Doors:
         """Append to the inbox."""
         self._inbox.put_signal(Signal.CANCEL, payloads, workflow.now())
 
+    @workflow.signal(name=Signal.FULFIL, description="Answer a callback check or a review.")
+    def fulfil(self, *payloads: Any) -> None:
+        """Append to the inbox."""
+        self._inbox.put_signal(Signal.FULFIL, payloads, workflow.now())
+
+    @workflow.signal(
+        name=Signal.SUPERSEDE, description="A newer request takes its place: names it in `by`."
+    )
+    def supersede(self, *payloads: Any) -> None:
+        """Append to the inbox."""
+        self._inbox.put_signal(Signal.SUPERSEDE, payloads, workflow.now())
+
+    @workflow.signal(name=Signal.DELEGATE, description="Let another answer in one's place.")
+    def delegate(self, *payloads: Any) -> None:
+        """Append to the inbox."""
+        self._inbox.put_signal(Signal.DELEGATE, payloads, workflow.now())
+
+    @workflow.signal(name=Signal.COMMENT, description="Say something; it decides nothing.")
+    def comment(self, *payloads: Any) -> None:
+        """Append to the inbox."""
+        self._inbox.put_signal(Signal.COMMENT, payloads, workflow.now())
+
     @workflow.signal(name=Signal.WAKE, description="Read the store again; carries nothing.")
     def wake(self, *payloads: Any) -> None:
         """Append to the inbox."""
@@ -85,6 +107,17 @@ class Doors:
     @cancel_request.validator
     def _cancel_is_readable(self, *payloads: Any) -> None:
         self._validate(Update.CANCEL_REQUEST, payloads)
+
+    @workflow.update(
+        name=Update.FULFIL_REQUIREMENT, description="Answer a check or a review, answered."
+    )
+    async def fulfil_requirement(self, *payloads: Any) -> Reply:
+        """Append, then only wait for the answer."""
+        return await self._answered(Update.FULFIL_REQUIREMENT, payloads)
+
+    @fulfil_requirement.validator
+    def _fulfilment_is_readable(self, *payloads: Any) -> None:
+        self._validate(Update.FULFIL_REQUIREMENT, payloads)
 
     @workflow.update(name=Update.REFRESH, description="Assess anew on the state as it is.")
     async def refresh(self, *payloads: Any) -> Reply:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from core.errors import MalformedMessage, MutatorError
-from wire.asks import Refusal
+from wire.asks import LookedAt, Refusal
 from wire.errors import refusal_of
 from wire.messages import Message, read_message
 from wire.names import Signal, Update
@@ -16,16 +16,20 @@ from wire.names import Signal, Update
 TEMPORAL_CANCEL: Final = "temporal cancel"
 """How the inbox names Temporal's own cancellation of the workflow."""
 
+LOOKED: Final = "looked"
+"""How the inbox names what looking at a requirement brought."""
+
 VERBS: Final[dict[str, str]] = {
     Signal.APPROVE: "approve",
     Signal.REJECT: "reject",
     Signal.WITHDRAW: "withdraw",
     Signal.CANCEL: "cancel",
+    Update.FULFIL_REQUIREMENT: "fulfil",
     Update.CANCEL_REQUEST: "cancel",
     Update.REFRESH: "refresh",
 }
 
-_PREEMPTING = frozenset({"reject", "withdraw", "cancel", TEMPORAL_CANCEL})
+_PREEMPTING = frozenset({"reject", "withdraw", "cancel", "supersede", TEMPORAL_CANCEL})
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Incoming:
         message: What it says, when it could be read.
         refusal: Why it does not count.
         done: All it made possible has been done.
+        looked: What looking brought, with the requirement that was looked at.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Incoming:
     refusal: Refusal | None = None
     dated: bool = False
     done: bool = False
+    looked: tuple[str, LookedAt] | None = None
 
     @property
     def verb(self) -> str:
@@ -100,6 +106,11 @@ class Inbox:
         """Append Temporal's own cancellation."""
         self._items.append(Incoming(name=TEMPORAL_CANCEL, at=at, dated=True))
 
+    def put_looked(self, requirement_id: str, answer: LookedAt, at: datetime) -> None:
+        """Append what looking at a requirement brought."""
+        looked = (requirement_id, answer)
+        self._items.append(Incoming(name=LOOKED, at=at, dated=True, looked=looked))
+
     def put_back(self, incoming: Incoming) -> None:
         """Put a message back in front; it could not be taken yet."""
         self._items.insert(0, incoming)
@@ -127,4 +138,16 @@ class Inbox:
                 incoming.dated = True
 
 
-_KNOWN = frozenset({Signal.APPROVE, Signal.REJECT, Signal.WITHDRAW, Signal.CANCEL, Signal.WAKE})
+_KNOWN = frozenset(
+    {
+        Signal.APPROVE,
+        Signal.REJECT,
+        Signal.WITHDRAW,
+        Signal.CANCEL,
+        Signal.FULFIL,
+        Signal.SUPERSEDE,
+        Signal.DELEGATE,
+        Signal.COMMENT,
+        Signal.WAKE,
+    }
+)

@@ -50,8 +50,15 @@ GRANT_AT_ONCE_SINCE: Final = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 ONCE: Final = RetryPolicy(maximum_attempts=1)
 """A local attempt is one: what does not answer at once is asked remotely, visible and patient."""
 
-NEVER_LOCAL: Final = frozenset({Activity.READ_SIGNAL_TIMES})
-"""Asks that read the history they would hold open."""
+NEVER_LOCAL: Final = frozenset(
+    {
+        Activity.READ_SIGNAL_TIMES,  # reads the history it would hold open
+        Activity.RUN_CHECK,  # takes as long as it takes
+        Activity.FILE_CHECK,
+        Activity.SUPERSEDE_REQUEST,  # tells another workflow
+    }
+)
+"""Asks that are not tried in the workflow task."""
 
 PATIENT: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),

@@ -1,8 +1,9 @@
 """A domain for tests: a box of numbers, with policies that the request's metadata steer.
 
-`metadata["needs"]` is a list of approvals (arguments of `Requirement.approval`, `seconds` for the
-duration); `metadata["strategy"]` names the strategy; `metadata["deny"]` denies. What the tests need
-to vary between submission and execution is in `KNOBS`, which lives in the worker's process.
+`metadata["needs"]` is a list of what is required: arguments of `Requirement.approval`, or with a
+`kind` of that constructor, `seconds` for the duration; `metadata["strategy"]` names the strategy;
+`metadata["deny"]` denies. What the tests need to vary between submission and execution is in
+`KNOBS`, which lives in the worker's process.
 
 The same box twice: `box` is asked local first, as every domain that says nothing; `remote-box`
 remotely from the start.
@@ -10,16 +11,21 @@ remotely from the start.
 `told` boxes look facts up: `load`, and `owner`, which may be an hour old. `metadata["at_most"]`
 denies where the load is greater; with `metadata["without"]` a missing one is no matter. `told` says
 that its facts are quick; those of `remote-told` may take seconds, so it is asked remotely.
+
+Every box has the check `ci`, which answers as the knobs say, and the callbacks `ticket`, which is
+filed, and `silent`, which is not. `calendars` and `budgets` are states that schedules and quotas
+may name.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,7 +49,13 @@ from core import (
     policy,
     require,
 )
+from core.budgets import Budget
+from core.calendars import Calendar
+from core.checks import Callback, Check, CheckAnswer, CheckQuestion, passed
 from core.facts import Fact, FactQuestion
+from core.requirements import Who, either
+
+PASSED = passed("all green", run=7)
 
 
 @dataclass
@@ -55,6 +67,11 @@ class Knobs:
         load_fails: How often it raises before that.
         load_takes: Seconds it takes.
         looked_up: Which facts were asked for, of which actor's requests.
+        check: What the check `ci` answers.
+        check_fails: How often it raises before that, and how often filing `ticket` does.
+        check_waits: What it waits for before it answers, saying all the while that it goes on.
+        checked: The keys it was asked with.
+        filed: The keys with which a ticket was filed.
     """
 
     deny: str = ""
@@ -67,6 +84,11 @@ class Knobs:
     load_fails: int = 0
     load_takes: float = 0.0
     looked_up: list[tuple[str, str]] = field(default_factory=list)
+    check: CheckAnswer = PASSED
+    check_fails: int = 0
+    check_waits: threading.Event | None = None
+    checked: list[str] = field(default_factory=list)
+    filed: list[str] = field(default_factory=list)
 
 
 KNOBS = Knobs()
@@ -134,7 +156,7 @@ def as_metadata_says(
     needs: Any = context.metadata.get("needs", [])
     strategy = context.metadata.get("strategy")
     return require(
-        *[_approval(**need) for need in needs],
+        *[required(**need) for need in needs],
         strategy=None if strategy is None else Strategy(str(strategy)),
     )
 
@@ -182,9 +204,62 @@ def _facts(timeout: float) -> tuple[Fact, ...]:
     )
 
 
-def _approval(seconds: float | None = None, **arguments: Any) -> Requirement:
+def required(kind: str = "approval", seconds: float | None = None, **arguments: Any) -> Requirement:
+    """Make a requirement of plain data."""
+    for name in ("lifetime", "remind_before", "escalate_after"):
+        if name in arguments:
+            arguments[name] = timedelta(seconds=arguments[name])
+    if "escalate_to" in arguments:
+        arguments["escalate_to"] = Who(**arguments["escalate_to"])
     duration = None if seconds is None else timedelta(seconds=seconds)
-    return Requirement.approval(duration=duration, **arguments)
+    match kind:
+        case "any":
+            return either([[required(**each) for each in way] for way in arguments["ways"]])[0]
+        case "dependency":
+            return Requirement.dependency(*arguments["requests"], duration=duration)
+        case "quota":
+            budget = arguments.pop("budget")
+            budget = budget if isinstance(budget, str) else Budget(**budget)
+            key = arguments.pop("key")
+            return Requirement.quota(key, budget, duration=duration, **arguments)
+        case "schedule":
+            calendar, not_before = arguments.get("calendar"), arguments.get("not_before")
+            return Requirement.schedule(
+                not_before=datetime.fromisoformat(not_before) if not_before else None,
+                calendar=Calendar(**calendar) if isinstance(calendar, dict) else calendar,
+                duration=duration,
+            )
+        case "check":
+            return Requirement.check(arguments.pop("name"), duration=duration, **arguments)
+        case "review":
+            return Requirement.review(duration=duration, **arguments)
+        case _:
+            return Requirement.approval(duration=duration, **arguments)
+
+
+def _run_ci(question: CheckQuestion) -> CheckAnswer:
+    KNOBS.checked.append(question.key)
+    while KNOBS.check_waits is not None and not KNOBS.check_waits.wait(0.2):
+        question.alive()
+    if KNOBS.check_fails:
+        KNOBS.check_fails -= 1
+        raise ConnectionError("the runner is not there")
+    return KNOBS.check
+
+
+def _file_ticket(question: CheckQuestion) -> str:
+    if KNOBS.check_fails:
+        KNOBS.check_fails -= 1
+        raise ConnectionError("the desk is not there")
+    KNOBS.filed.append(question.key)
+    return f"T-{len(KNOBS.filed)}"
+
+
+CHECKS = (
+    Check("ci", _run_ci, timeout=30, retries=1),
+    Callback("ticket", _file_ticket, retries=1),
+    Callback("silent"),
+)
 
 
 def _told(effect: SideEffect, dispatch: Any) -> None:
@@ -203,6 +278,7 @@ def make(name: str = "box", **arguments: Any) -> Domain[Box]:
         "initial": lambda key: None if key.startswith("no-") else Box(),
         "handlers": {"box.changed": _told},
         "options": Options(timeout=2),
+        "checks": CHECKS,
     }
     return Domain(name=name, **(settings | arguments))
 
@@ -217,7 +293,49 @@ _told_policies = (as_metadata_says, as_the_knobs_say, not_under_load)
 told = make("told", policies=_told_policies, facts=_facts(0.25))
 remote_told = make("remote-told", policies=_told_policies, facts=_facts(0.5))
 
-ALL = (domain, held, told, remote, remote_held, remote_told)
+
+class SetCalendar(Mutation[Calendar]):
+    """Replace a calendar."""
+
+    calendar: Calendar
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="set", category="calendar")
+
+    def apply(self, state: Calendar) -> Calendar:
+        return self.calendar
+
+
+class SetBudget(Mutation[Budget]):
+    """Replace a budget."""
+
+    budget: Budget
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="set", category="budget")
+
+    def apply(self, state: Budget) -> Budget:
+        return self.budget
+
+
+calendars = Domain(
+    name="calendars",
+    state=Calendar,
+    mutations=(SetCalendar,),
+    initial=lambda key: None if key.startswith("no-") else Calendar(),
+)
+budgets = Domain(
+    name="budgets",
+    state=Budget,
+    mutations=(SetBudget,),
+    initial=lambda key: Budget(limit=1, per=timedelta(hours=1)),
+)
+moved = make("moved", on_state_moved="supersede")
+aged = make("aged", lifetimes={RiskLevel.HIGH: timedelta(hours=2)})
+
+ALL = (domain, held, told, remote, remote_held, remote_told, calendars, budgets, moved, aged)
 
 
 def state(way: Way, domain: str = "box") -> str:

@@ -28,15 +28,21 @@ _KEYS = {
 }
 
 
-async def start_server() -> WorkflowEnvironment:
-    """Start a server whose workflows can be moved forward in time, each by itself."""
+async def start_server(*settings: str) -> WorkflowEnvironment:
+    """Start a server whose workflows can be moved forward in time, each by itself.
+
+    Args:
+        settings: Dynamic settings of the server besides, as `name=value`.
+    """
     return await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=str(TEMPORAL),
         dev_server_log_level="error",
         search_attributes=[_KEYS[type_](name) for name, type_ in REGISTRY.items()],
         dev_server_extra_args=[
-            word for setting in POLL_FASTER for word in ("--dynamic-config-value", setting)
+            word
+            for setting in (*POLL_FASTER, *settings)
+            for word in ("--dynamic-config-value", setting)
         ],
         plugins=[client_plugin()],
     )

@@ -34,7 +34,7 @@ from store.protocol import Store
 from tests.support.world import World
 from wire import asks, names, search_attributes
 from wire.messages import Message, Start
-from workflows import ALL_WORKFLOWS, MutationRequestWorkflow
+from workflows import ALL_WORKFLOWS, MutationRequestWorkflow, looking
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("core", "wire", "store", "activities", "workflows", "client", "console", "examples")
@@ -128,10 +128,17 @@ def registered() -> dict[str, Any]:
 
 
 def asked() -> list[Asked]:
+    looks = {*looking.BY_KIND.values(), names.Activity.FILE_CHECK}
     return [
-        _asked(place, place.node)
-        for place in places("workflows/")
-        if isinstance(place.node, ast.Call) and _activity(place.node)
+        *(
+            _asked(place, place.node)
+            for place in places("workflows/")
+            if isinstance(place.node, ast.Call) and _activity(place.node)
+        ),
+        *(
+            Asked(name, "workflows/looking.py:_look", asks.LookAt, asks.LookedAt)
+            for name in sorted(looks)
+        ),
     ]
 
 
@@ -154,7 +161,10 @@ def _asked(place: Place, call: ast.Call) -> Asked:
     if isinstance(ask, ast.Name):
         ask = _assigned(place, ask.id)
     assert isinstance(ask, ast.Call), f"{place} asks with something that is not made there"
-    takes = _value(module, ask.func)
+    made_by = ask.func
+    if isinstance(made_by, ast.Attribute) and made_by.attr == "of":
+        made_by = made_by.value
+    takes = _value(module, made_by)
     assert isinstance(takes, type), f"{place} asks with {ast.unparse(ask.func)}"
     return Asked(str(_activity(call)), str(place), takes, types[0])
 
@@ -284,10 +294,11 @@ def test_search_attributes_fit_into_what_sql_visibility_offers() -> None:
 # --- G1, G2: the one way to a commit
 
 
-def test_g1_endings_are_written_in_three_places_and_one_of_them_commits() -> None:
+def test_g1_endings_are_written_in_four_places_and_one_of_them_commits() -> None:
     assert users_of_store("end") == {
         "activities/execute.py:_attempt",
         "activities/record.py:record_outcome",
+        "activities/supersede.py:_attempt",
         "activities/temporal.py:_end",
     }
     commits = {
@@ -320,23 +331,29 @@ def _closes_executed(call: ast.Call) -> bool:
 
 def test_g1_the_stores_methods_that_write_are_these() -> None:
     """A new method that writes is a new way in: name it here, and say who may call it."""
-    writing = {"note", "end", "delivered", "not_delivered"}
+    writing = {"note", "end", "keep", "reserve", "add_comment", "delivered", "not_delivered"}
     reading = {
         "answered",
         "audit",
         "check",
         "close",
+        "comments",
         "drift",
         "ended_among",
         "history",
         "open_requests",
+        "queue",
         "request",
         "requests",
+        "reserved",
+        "standings",
         "state",
         "states",
+        "told_by",
         "turn",
         "undelivered",
         "undelivered_states",
+        "untold",
         "view",
     }
     methods = {name for name, _ in inspect.getmembers(Store, inspect.isfunction)}
@@ -493,8 +510,12 @@ def test_only_the_request_workflow_asks_for_what_decides() -> None:
     }
 
     assert {ask.place.split(":")[0] for ask in asked() if ask.name in deciding} == {
-        "workflows/story.py"
+        "workflows/story.py",
+        "workflows/taking.py",
+        "workflows/holding.py",
     }
+    bases = {each.__module__ for each in MutationRequestWorkflow.__mro__}
+    assert {"workflows.story", "workflows.taking", "workflows.holding"} <= bases
 
 
 def granted_by_hand(request: MutationRequest, *people: str) -> MutationRequest:
@@ -574,4 +595,9 @@ def test_g1_that_gate_knows_every_activity_that_is_handed_a_request() -> None:
         names.Activity.RECORD_OUTCOME,
         names.Activity.RECORD_PROGRESS,
         names.Activity.AUTHENTICATE,
+        names.Activity.RUN_CHECK,
+        names.Activity.FILE_CHECK,
+        names.Activity.NEXT_WINDOW,
+        names.Activity.READ_DEPENDENCIES,
+        names.Activity.RESERVE_QUOTA,
     }

@@ -1,0 +1,165 @@
+"""A request may wait for years: its history begins anew now and then, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
+
+from store import open_store
+from tests.support import box
+from tests.support.server import start_server
+from tests.support.waits import fulfil
+from tests.support.world import Handle, World, make_world
+
+TWO = [{"roles": ["approver"], "needed": 2}]
+
+
+@pytest.fixture(scope="module")
+async def forgetful() -> AsyncIterator[WorkflowEnvironment]:
+    """A server that wants a new history after forty events."""
+    env = await start_server("limit.historyCount.suggestContinueAsNew=40")
+    yield env
+    await env.shutdown()
+    await asyncio.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+async def made(
+    forgetful: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    path: Path = tmp_path_factory.mktemp("long") / "mutator.db"
+    store = open_store(f"sqlite:///{path}")
+    async with make_world(forgetful, store) as found:
+        yield found
+    store.close()
+
+
+@pytest.fixture(params=box.WAYS)
+def world(made: World, request: pytest.FixtureRequest) -> World:
+    """Both ways, on a server that wants short histories."""
+    made.way = request.param
+    return made
+
+
+async def runs(world: World, handle: Handle) -> int:
+    """Answer how many runs a request has had."""
+    found = [each async for each in world.client.list_workflows(f"WorkflowId = '{handle.id}'")]
+    return len(found)
+
+
+async def wear_on(world: World, handle: Handle, times: int = 12) -> None:
+    """Grant and withdraw, so that the history grows."""
+    for _ in range(times):
+        await world.decide(handle, "ben")
+        await world.decide(handle, "ben", "withdraw")
+
+
+async def test_a_request_outlives_its_history_with_every_decision(world: World) -> None:
+    handle = await world.start("Add", needs=TWO)
+    before = await world.pending(handle)
+
+    await wear_on(world, handle)
+
+    request = await world.request(handle)
+    async with asyncio.timeout(20):
+        while await runs(world, handle) < 2:
+            await asyncio.sleep(0.1)
+    assert [d.code for d in request.decisions].count("Granted") == 12
+    assert [d.number for d in request.decisions] == list(range(1, len(request.decisions) + 1))
+    assert request.expires_at == before.expires_at
+    assert request.created_at == before.created_at
+    await world.decide(handle, "ben")
+    await world.decide(handle, "cleo")
+    assert (await world.result(handle)).status == "Executed"
+    await world.agree(handle)
+
+
+async def test_an_id_that_was_taken_is_taken_in_every_later_run(world: World) -> None:
+    handle = await world.start("Add", needs=TWO)
+    await world.pending(handle)
+    await world.decide(handle, "ben", decision_id="once")
+    refused = await world.refused(world.decide(handle, "eve", decision_id="may-not"))
+    assert refused == "NotAuthorised"
+
+    await wear_on(world, handle)
+
+    assert (await world.decide(handle, "ben", decision_id="once")).status == "Pending"
+    granted = [d for d in (await world.request(handle)).decisions if d.decision_id == "once"]
+    assert len(granted) == 1
+    said = world.decide(handle, "ben", "reject", decision_id="once", reason="other content")
+    assert await world.refused(said) == "DecisionIdReused"
+    assert (
+        await world.refused(world.decide(handle, "eve", decision_id="may-not")) == "NotAuthorised"
+    )
+
+
+async def test_what_is_waited_for_is_waited_for_in_the_next_run(world: World) -> None:
+    needs: list[dict[str, Any]] = [
+        *TWO,
+        {"kind": "check", "name": "ticket", "people": ["eve"]},
+        {"kind": "schedule", "not_before": "2026-01-01T00:00:00+00:00"},
+    ]
+    handle = await world.start("Add", needs=needs)
+    await world.until(
+        handle, lambda r: any(s.finding and s.finding.reference for s in r.requirements)
+    )
+
+    await wear_on(world, handle)
+
+    assert len(box.KNOBS.filed) == 1
+    await fulfil(world, handle, "eve")
+    await world.decide(handle, "ben")
+    await world.decide(handle, "cleo")
+    assert (await world.result(handle)).status == "Executed"
+
+
+async def test_what_a_caller_hands_over_as_if_it_were_a_run_before_is_refused(
+    world: World,
+) -> None:
+    handle = await world.start("Add", needs=TWO)
+    request = await world.pending(handle)
+    forged = {"request": request.model_dump(mode="json"), "plan": {}, "fence": 0}
+
+    second = await world.client.start_workflow(
+        "MutationRequest",
+        args=[{"state_id": request.state_id, "mutations": [], "actor_id": "ana"}, forged],
+        id=world.fresh("r"),
+        task_queue=world.task_queue,
+    )
+
+    with pytest.raises(Exception, match="Workflow execution failed"):
+        await second.result()
+    assert (await second.describe()).status is WorkflowExecutionStatus.FAILED
+
+
+async def test_five_hundred_comments_and_a_thousand_decisions_do_no_harm(world: World) -> None:
+    handle = await world.start("Add", needs=TWO)
+    await world.pending(handle)
+
+    for number in range(500):
+        said = {"decision_id": f"c-{number}", "actor_id": "eve", "text": f"thought {number}"}
+        await handle.signal("comment", said)
+    for number in range(500):
+        for verdict in ("approve", "withdraw"):
+            decision = {"decision_id": f"{verdict}-{number}", "actor_id": "ben"}
+            await handle.signal(verdict, decision)
+    request = await world.until(
+        handle,
+        lambda r: r.comments == 500 and r.decision_number >= 1000,
+        seconds=240,
+    )
+
+    assert len(world.store.comments(handle.id, limit=1000)) == 500
+    assert [d.code for d in request.decisions].count("Granted") == 500
+    assert request.refused_count == 0
+    await world.decide(handle, "ben")
+    await world.decide(handle, "cleo")
+    assert (await world.result(handle, seconds=60)).status == "Executed"
+    assert timedelta(0) < request.updated_at - request.created_at
