@@ -7,11 +7,10 @@ in any case. Calendars that are states are read anew each time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cache
-from typing import Final
+from datetime import datetime
+from functools import cache, partial
 
 from pydantic import JsonValue, ValidationError
 from temporalio import activity
@@ -19,7 +18,7 @@ from temporalio import activity
 from core.calendars import Calendar, Timing
 from core.digests import jsonable
 from core.domain import problems
-from core.errors import DefinitionError, InvalidValue, UnknownName
+from core.errors import InvalidValue
 from core.governance.alternatives import every, members
 from core.governance.people import SYSTEM
 from core.governance.request import Finding, MutationRequest
@@ -28,15 +27,10 @@ from store.protocol import StoredState
 from wire.asks import LookAt, LookedAt
 from wire.names import Activity
 
+from .asked import LATER, UNREADABLE, demanded
 from .outside import Outside
 from .states import first_version
 from .windows import Look, Moment, moment, raise_unless_readable
-
-UNREADABLE: Final = (UnknownName, InvalidValue, DefinitionError)
-"""What is wrong with a schedule; it may be mended, so it blocks and is looked at again."""
-
-UNREADABLE_AGAIN: Final = timedelta(minutes=15)
-"""When a schedule is looked at again that cannot be read now."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +42,12 @@ class Scheduling:
     @activity.defn(name=Activity.NEXT_WINDOW, no_thread_cancel_exception=True)
     def next_window(self, ask: LookAt) -> LookedAt:
         """Look at one schedule, together with the request's others."""
-        request = ask.request
-        view = self.outside.store.view(request.request_id, request.state_id)
-        if view.ended is not None:
-            return LookedAt(ended=view.ended)
-        demanded = [state.requirement for state in request.requirements]
-        findings = look_at_schedule(self.outside, request, demanded, ask.at)
-        return LookedAt(finding=findings.get(ask.requirement_id))
+        found = demanded(self.outside, ask)
+        if isinstance(found, LookedAt):
+            return found
+        requirements = [state.requirement for state in ask.request.requirements]
+        findings = look_at_schedule(self.outside, ask.request, requirements, ask.at)
+        return LookedAt(finding=findings.get(found.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +82,13 @@ def look_at_schedule(
         the earliest moment that is legal for all; where none is found before the request's
         deadline, never. One that cannot be read does not hold, and is looked at again soon.
     """
-
-    @cache
-    def calendar_of(state_id: str) -> tuple[Calendar, StoredState]:
-        return _governed(outside, state_id)
-
+    governed = cache(partial(_governed, outside))
     findings: dict[str, Finding] = {}
     read: dict[str, _Read] = {}
     for each in every(requirements):
         if each.kind == RequirementKind.SCHEDULE:
             try:
-                timing = _timing(each)
-                calendar, state = (
-                    calendar_of(timing.calendar_id)
-                    if timing.calendar_id is not None
-                    else (timing.calendar, None)
-                )
-                if calendar is not None:
-                    raise_unless_readable(calendar)
-                read[each.id] = _Read(timing, calendar, state)
+                read[each.id] = _read(each, governed)
             except UNREADABLE as error:
                 findings[each.id] = Finding(
                     verdict="not_yet",
@@ -115,20 +96,20 @@ def look_at_schedule(
                     binding=each.id,
                     actor_id=SYSTEM,
                     reason=f"it cannot be read, and blocks until it can: {error.message}",
-                    again_at=at + UNREADABLE_AGAIN,
+                    again_at=at + LATER,
                 )
     inside = {m.id for r in requirements for way in r.alternatives for a in way for m in members(a)}
-    demanded = [key for key in read if key not in inside]
+    whole = [key for key in read if key not in inside]
 
     def together(*keys: str) -> Moment:
         timings = [(read[key].timing, read[key].calendar) for key in keys]
         return moment(timings, at, request.expires_at)
 
-    found = together(*demanded)
-    looks = [(key, look, found) for key, look in zip(demanded, found.looks, strict=True)]
+    found = together(*whole)
+    looks = [(key, look, found) for key, look in zip(whole, found.looks, strict=True)]
     for key in read:
         if key in inside:
-            found = together(*demanded, key)
+            found = together(*whole, key)
             looks.append((key, found.looks[-1], found))
     return findings | {
         key: _finding(key, read[key], look, found, deadline=request.expires_at, at=at)
@@ -160,16 +141,29 @@ def _finding(
     )
 
 
-def _timing(requirement: Requirement) -> Timing:
-    """Answer what a schedule demands.
+def _read(
+    requirement: Requirement, governed: Callable[[str], tuple[Calendar, StoredState]]
+) -> _Read:
+    """Read what a schedule demands.
+
+    Args:
+        requirement: The schedule.
+        governed: Answers the calendar that a state is; see `_governed`.
 
     Raises:
-        InvalidValue: It cannot be read.
+        UnknownName: It names a state that is not there.
+        InvalidValue: It is malformed, or its calendar cannot be reckoned with.
     """
     try:
-        return requirement.timing
+        timing = requirement.timing
     except ValidationError as error:
         raise InvalidValue(f"What the schedule demands is malformed: {problems(error)}.") from error
+    calendar, state = timing.calendar, None
+    if timing.calendar_id is not None:
+        calendar, state = governed(timing.calendar_id)
+    if calendar is not None:
+        raise_unless_readable(calendar)
+    return _Read(timing, calendar, state)
 
 
 def _governed(outside: Outside, state_id: str) -> tuple[Calendar, StoredState]:
