@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+from pydantic import ValidationError
 from temporalio.common import RetryPolicy
 
+from core.domain import problems
+from core.errors import InvalidParameters
 from core.governance.people import Person
 from wire.asks import Authenticate, Authenticated, Preview, PreviewMutation
 from wire.errors import error_of
 from wire.messages import Start
 from wire.names import OWN_PREFIX, Activity
+from wire.varying import Vary
 
 from .outside import Outside
 from .translate import in_our_words
 
 T = TypeVar("T")
+
+ASKED: Final = PreviewMutation.model_fields.keys() & Start.model_fields.keys()
+"""What a preview is told of a wish."""
 
 TAKEN_WITHIN = 10.0
 """Seconds until a worker must have taken the work."""
@@ -46,25 +54,28 @@ async def authenticate(outside: Outside, actor_id: str, *, credential: str | Non
     return answered.person
 
 
-async def preview(outside: Outside, start: Start, *, at: datetime) -> Preview:
+async def preview(
+    outside: Outside,
+    start: Start,
+    *,
+    at: datetime,
+    vary: Vary | Mapping[str, Any] | None = None,
+) -> Preview:
     """Answer what a request would do, demand and mean, without making one.
 
     Args:
         at: The time that policies are told.
+        vary: A parameter to try over a range of values.
 
     Raises:
+        InvalidParameters: The range cannot be tried.
         WorkerUnavailable: No worker took the question.
     """
-    ask = PreviewMutation(
-        state_id=start.state_id,
-        mutations=start.mutations,
-        actor_id=start.actor_id,
-        on_behalf_of=start.on_behalf_of,
-        reason=start.reason,
-        at=at,
-        metadata=start.metadata,
-        strategy=start.strategy,
-    )
+    asked = {name: getattr(start, name) for name in ASKED}
+    try:
+        ask = PreviewMutation.model_validate(asked | {"at": at, "vary": vary})
+    except ValidationError as error:
+        raise InvalidParameters(f"It cannot be previewed: {problems(error)}.") from error
     return await _ask(outside, Activity.PREVIEW_MUTATION, ask, Preview)
 
 

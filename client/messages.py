@@ -56,7 +56,7 @@ def new_decision_id() -> str:
     return f"dec-{uuid4().hex}"
 
 
-def message_of(name: str, **fields: Any) -> dict[str, Any]:
+def message_of(name: str, /, **fields: Any) -> dict[str, Any]:
     """Write the payload of a message, leaving out what is not said.
 
     Raises:
@@ -111,7 +111,7 @@ async def _answer(outside: Outside, sending: Sending, update_id: str, deadline: 
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from error  # the SDK says "timed out" for this too
             if is_missing(error):
-                ended = await _unless_running(outside, sending.request_id)
+                ended = await unless_running(outside, sending.request_id)
                 if ended is not None:
                     return _by_record(ended, sending)
             elif not (is_passing(error) or no_worker(error)):
@@ -140,7 +140,7 @@ def _by_record(ended: MutationRequest, sending: Sending) -> Reply:
     raise closed(ended)
 
 
-async def _unless_running(outside: Outside, request_id: str) -> MutationRequest | None:
+async def unless_running(outside: Outside, request_id: str) -> MutationRequest | None:
     """Answer the request when it has ended; nothing when the update was lost and is sent again."""
     recorded = await outside.recorded(request_id)
     if recorded is not None and recorded.status.is_terminal:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from temporalio.client import Client
 
-from core.errors import UnknownState
+from core.errors import UnknownRequest, UnknownState
 from core.governance.request import MutationRequest, Wish
 from core.history import HistoryEntry
-from store.records import Records, RequestFilter
+from store.records import Comment, Records, RequestFilter
 from wire.asks import Preview
-from wire.messages import Reply, RequestResult
-from wire.names import TASK_QUEUE, Update
+from wire.messages import RequestResult
+from wire.names import TASK_QUEUE
+from wire.varying import Vary
 from wire.why import WhyBlocked, why_blocked
 
-from . import asking, inbox, messages, reading, submission
+from . import asking, inbox, reading, submission
 from .connect import connect
-from .messages import ANSWER_WITHIN, Sending
 from .outside import Outside
 from .submission import Submitted
+from .verbs import Verbs
 from .wish import start_of
 
-Verdict = Literal["approve", "reject", "withdraw"]
 
-
-class Mutator:
+class Mutator(Verbs):
     """Ask for changes, decide on them, and read what became of them.
 
     Nothing of Temporal's is raised: every error is a `core.errors.MutatorError`; those of
@@ -61,20 +60,27 @@ class Mutator:
         return cls(await connect(lazy=lazy), records)
 
     async def preview(
-        self, wish: Wish | Mapping[str, Any], *, at: datetime | None = None
+        self,
+        wish: Wish | Mapping[str, Any],
+        *,
+        at: datetime | None = None,
+        vary: Vary | Mapping[str, Any] | None = None,
     ) -> Preview:
         """Answer what a request would do, demand and mean, without making one.
 
         Args:
             wish: A value, or the fields of the start payload.
             at: The time that policies are told; `None`: now.
+            vary: A parameter to try over a range of values, such as
+                `{"parameter": "/amount", "first": 10, "last": 100, "step": 10}`; the answer's
+                `varied` says where what is demanded changes.
 
         Raises:
             InvalidParameters: It does not validate.
             WorkerUnavailable: No worker took the question.
         """
         start = start_of(wish)
-        return await asking.preview(self._outside, start, at=at or datetime.now(UTC))
+        return await asking.preview(self._outside, start, at=at or datetime.now(UTC), vary=vary)
 
     async def submit(
         self,
@@ -153,115 +159,6 @@ class Mutator:
         """
         return why_blocked(await self.get(request_id))
 
-    async def approve(self, request_id: str, **decision: Any) -> Reply:
-        """Grant a request; see `decide`."""
-        return await self.decide(request_id, "approve", **decision)
-
-    async def reject(self, request_id: str, **decision: Any) -> Reply:
-        """Refuse a request; see `decide`."""
-        return await self.decide(request_id, "reject", **decision)
-
-    async def withdraw(self, request_id: str, **decision: Any) -> Reply:
-        """Take a grant back; see `decide`."""
-        return await self.decide(request_id, "withdraw", **decision)
-
-    async def decide(
-        self,
-        request_id: str,
-        verdict: Verdict,
-        *,
-        actor_id: str,
-        reason: str = "",
-        requirement_id: str | None = None,
-        binding: str | None = None,
-        decision_id: str | None = None,
-        code: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        credential: str | None = None,
-        within: float = ANSWER_WITHIN,
-    ) -> Reply:
-        """Approve, reject or withdraw, and answer how the request stands then.
-
-        Args:
-            actor_id: Who decides; looked up by the worker, never believed.
-            reason: Why; some requirements ask for one.
-            requirement_id: Which requirement it is for; `None`: any that names the actor.
-            binding: What the actor was shown, `MutationRequest.binding`; `None`: what the request
-                is now, fetched before it is sent.
-            decision_id: The sender's own id for it. Repeated with the same, it counts once;
-                `None`: a new one.
-            credential: The proof of who decides, where the worker demands one.
-            within: Seconds to wait; then the reply says `settled` false.
-
-        Raises:
-            DecisionRefused: It was recorded and does not count; the class names why
-                (`RequestClosed`, `OutdatedBinding`, `SelfApproval`, `NotAuthorised` ...).
-            UnknownRequest: Neither Temporal nor the store knows the request.
-            WorkerUnavailable: No worker answered; repeat it with the same decision id.
-        """
-        payload = messages.message_of(
-            Update.DECIDE,
-            decision_id=decision_id,
-            actor_id=actor_id,
-            requirement_id=requirement_id,
-            reason=reason,
-            code=code,
-            metadata=dict(metadata or {}),
-            binding=binding or (await self.get(request_id)).binding,
-            credential=credential,
-            verdict=verdict,
-        )
-        return await self._send(Update.DECIDE, request_id, payload, within)
-
-    async def cancel(
-        self,
-        request_id: str,
-        *,
-        actor_id: str,
-        reason: str = "",
-        decision_id: str | None = None,
-        credential: str | None = None,
-        within: float = ANSWER_WITHIN,
-    ) -> Reply:
-        """Cancel a request; the answer is Canceled, or Executed because the commit was first.
-
-        Arguments and errors are those of `decide`; only the requester and operators may.
-        """
-        payload = messages.message_of(
-            Update.CANCEL_REQUEST,
-            decision_id=decision_id,
-            actor_id=actor_id,
-            reason=reason,
-            credential=credential,
-        )
-        return await self._send(Update.CANCEL_REQUEST, request_id, payload, within)
-
-    async def refresh(
-        self,
-        request_id: str,
-        *,
-        actor_id: str,
-        reason: str = "",
-        decision_id: str | None = None,
-        credential: str | None = None,
-        within: float = ANSWER_WITHIN,
-    ) -> Reply:
-        """Assess a waiting request anew on the state as it is now.
-
-        Arguments and errors are those of `decide`; only the requester and approvers may.
-
-        Raises:
-            NothingToRefresh: The request is not waiting.
-        """
-        payload = messages.message_of(
-            Update.REFRESH,
-            decision_id=decision_id,
-            actor_id=actor_id,
-            reason=reason,
-            credential=credential,
-        )
-        return await self._send(Update.REFRESH, request_id, payload, within)
-
     async def pending(
         self, actor_id: str, *, credential: str | None = None, limit: int = 50
     ) -> tuple[MutationRequest, ...]:
@@ -322,6 +219,24 @@ class Mutator:
 
         return await self._outside.read("what happened to a state", read)
 
+    async def comments(self, request_id: str, *, limit: int = 500) -> Sequence[Comment]:
+        """Answer what was said about a request, in the order in which it was kept.
+
+        Args:
+            limit: The most comments to answer.
+
+        Raises:
+            UnknownRequest: The store does not know it.
+            NoStore: There is no store to look into.
+        """
+
+        def read(records: Records) -> Sequence[Comment]:
+            if records.request(request_id) is None:
+                raise UnknownRequest(request_id)
+            return records.comments(request_id, limit=limit)
+
+        return await self._outside.read("what was said about a request", read)
+
     async def moved_to(self, request: MutationRequest) -> int | None:
         """Answer the version the state is at, where it is not the one the request was assessed on.
 
@@ -333,9 +248,3 @@ class Mutator:
             "where a state is", lambda records: records.state(request.state_id)
         )
         return state.version if state and state.version != request.snapshot.version else None
-
-    async def _send(
-        self, name: str, request_id: str, payload: dict[str, Any], within: float
-    ) -> Reply:
-        sending = Sending(name=name, request_id=request_id, payload=payload, within=within)
-        return await messages.send(self._outside, sending)

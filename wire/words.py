@@ -156,9 +156,14 @@ def met_by(reason: PendingReason) -> str:
     return "; ".join(parts) or _MET_BY.get(reason.kind, "who can: nobody")
 
 
+def line_of(reason: PendingReason) -> str:
+    """Answer one line: what is waited for, who or what can meet it, until when."""
+    return f"{_said(reason)}; {met_by(reason)}; until {_time(reason.until)}"
+
+
 def _lines(reason: PendingReason) -> list[str]:
     if len(reason.alternatives) < 2:  # noqa: PLR2004 - it takes two to be a choice
-        return [f"{_said(reason)}; {met_by(reason)}; until {_time(reason.until)}"]
+        return [line_of(reason)]
     ways = [
         " and ".join(line for each in way for line in _lines(each)) for way in reason.alternatives
     ]

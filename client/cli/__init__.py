@@ -11,13 +11,13 @@ import typer
 
 from core.errors import MutatorError
 
-from . import asking, deciding, policy, reading
+from . import asking, deciding, policy, reading, telling
 from .call import register_common
 from .exits import ExitCode, code_of, sentence_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 register_common(app)
-for room in (asking, reading, deciding, policy):
+for room in (asking, reading, deciding, telling, policy):
     room.register(app)
 
 

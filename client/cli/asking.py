@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,9 +15,9 @@ from wire import words
 from ..errors import NotSettled, RequestNotExecuted, RequestRejected
 from ..wish import start_of
 from . import show
-from .call import Call, command, jsonable
+from .call import Call, command, fields_of
 from .exits import Usage
-from .parsing import duration_of, parameters_of, payload_from
+from .parsing import duration_of, moment_of, parameters_of, payload_from, vary_of
 
 if TYPE_CHECKING:
     from ..mutator import Mutator
@@ -41,6 +42,26 @@ StrategyOption = Annotated[
     Strategy | None, typer.Option("--strategy", help="What happens when the state moves.")
 ]
 
+NotBefore = Annotated[
+    str | None,
+    typer.Option("--not-before", help="The earliest: 2026-12-01T09:00Z, or from now: 3d."),
+]
+DependsOn = Annotated[
+    list[str] | None,
+    typer.Option("--depends-on", help="A request to be executed first; may come often."),
+]
+ExpiresIn = Annotated[
+    str | None, typer.Option("--expires-in", help="Its deadline from now: 90s, 15m, 2h, 3d.")
+]
+
+
+class OnStateMoved(StrEnum):
+    """What a request does when the state moves."""
+
+    WAIT = "wait"
+    SUPERSEDE = "supersede"
+
+
 EXECUTED_WITHIN = 3.0
 """Seconds that are waited, unasked, for a request that needs no approval."""
 
@@ -60,6 +81,13 @@ async def preview(
     param: Param = None,
     reason: Reason = "",
     strategy: StrategyOption = None,
+    expires_in: ExpiresIn = None,
+    not_before: NotBefore = None,
+    depends_on: DependsOn = None,
+    vary: Annotated[
+        str | None,
+        typer.Option("--vary", help="A parameter over a range: amount=10..100:10, or plan=a,b."),
+    ] = None,
     file: File = None,
 ) -> None:
     """Show what a request would do and demand, without making one."""
@@ -72,10 +100,14 @@ async def preview(
         objects=param,
         reason=reason,
         strategy=strategy,
+        expires_in=expires_in,
+        not_before=not_before,
+        depends_on=depends_on,
     )
+    over = vary_of(vary) if vary else None
     start_of(wish)  # what is wrong is said before a server is needed
     mutator = await call.mutator()
-    found = await mutator.preview(wish)
+    found = await mutator.preview(wish, vary=over)
     rejection = found.rejection
     if rejection is not None and rejection.category == "validation" and found.assessment is None:
         raise RequestRejected(
@@ -99,8 +131,15 @@ async def submit(
         int | None, typer.Option("--expected-version", min=0, help="The version it was written on.")
     ] = None,
     strategy: StrategyOption = None,
-    expires_in: Annotated[
-        str | None, typer.Option("--expires-in", help="Its deadline from now: 90s, 15m, 2h, 3d.")
+    expires_in: ExpiresIn = None,
+    not_before: NotBefore = None,
+    depends_on: DependsOn = None,
+    supersedes: Annotated[
+        str | None, typer.Option("--supersedes", help="An older request, whose place it takes.")
+    ] = None,
+    on_state_moved: Annotated[
+        OnStateMoved | None,
+        typer.Option("--on-state-moved", help="What it does when the state moves."),
     ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag; may come often.")] = None,
     file: File = None,
@@ -121,7 +160,11 @@ async def submit(
         strategy=strategy,
         request_id=request_id,
         expected_version=expected_version,
-        expires_in=duration_of(expires_in).total_seconds() if expires_in else None,
+        expires_in=expires_in,
+        not_before=not_before,
+        depends_on=depends_on,
+        supersedes=supersedes,
+        on_state_moved=on_state_moved,
         tags=tag,
     )
     start_of(wish, credential=call.credential)  # as in preview
@@ -135,7 +178,7 @@ async def submit(
             call.say(show.request_view(request))
         await mutator.result(submitted.request_id, within=longest)
         request = await mutator.get(submitted.request_id)
-    call.say(show.request_view(request), {"joined": submitted.joined, **_fields(request)})
+    call.say(show.request_view(request), {"joined": submitted.joined, **fields_of(request)})
     if request.status.is_terminal and request.status is not Status.EXECUTED:
         raise RequestNotExecuted(
             f"Request {request.request_id} did not execute. {words.headline(request)}",
@@ -151,11 +194,6 @@ async def _underway(mutator: Mutator, request: MutationRequest) -> MutationReque
     with suppress(NotSettled):
         await mutator.result(request.request_id, within=EXECUTED_WITHIN)
     return await mutator.get(request.request_id)
-
-
-def _fields(request: MutationRequest) -> dict[str, Any]:
-    fields = jsonable(request)
-    return fields if isinstance(fields, dict) else {}
 
 
 def _raise_if_invalid(request: MutationRequest) -> None:
@@ -192,5 +230,9 @@ def _wish(
         raise Usage("Say what is to change: STATE_ID TYPE KEY=VALUE..., or --file.")
     if call.actor or "actor_id" not in wish:
         wish["actor_id"] = call.who
+    if typed.get("expires_in"):
+        typed["expires_in"] = duration_of(typed["expires_in"]).total_seconds()
+    if typed.get("not_before"):
+        typed["not_before"] = moment_of(typed["not_before"]).isoformat()
     wish |= {name: value for name, value in typed.items() if value not in (None, "", [])}
     return wish

@@ -103,6 +103,11 @@ class Call:
             raise NoStore(question)
         return found
 
+    @property
+    def has_records(self) -> bool:
+        """Answer whether there is a store to read in."""
+        return self._records is not None
+
     def say(self, shown: RenderableType, value: object = None) -> None:
         """Print: for people what is shown, with --json the value."""
         if self.as_json:
@@ -145,6 +150,11 @@ def jsonable(value: object) -> object:
     if isinstance(value, list | tuple):
         return [jsonable(each) for each in value]
     return value
+
+
+def fields_of(value: BaseModel) -> dict[str, Any]:
+    """Answer the fields of a value as JSON holds them."""
+    return value.model_dump(mode="json")
 
 
 def common(context: typer.Context, **given: Any) -> None:

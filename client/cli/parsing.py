@@ -1,4 +1,4 @@
-"""Read what is typed: parameters, durations, a payload file."""
+"""Read what is typed: parameters, durations, moments, ranges, a payload file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from core.documents import escaped
+from core.domain import problems
 from core.errors import InvalidParameters
 from wire.messages import MAX_START
+from wire.varying import Vary
 
 from ..errors import UnreadablePayload
 from .exits import Usage
@@ -22,6 +27,8 @@ MAX_FILE = 4 * MAX_START
 STDIN = "-"
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?"
+_RANGE = re.compile(rf"(?P<first>{_NUMBER})\.\.(?P<last>{_NUMBER})(?::(?P<step>{_NUMBER}))?")
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
 
 
@@ -66,6 +73,49 @@ def duration_of(written: str) -> timedelta:
     if not duration:
         raise Usage("A duration is longer than nothing.")
     return duration
+
+
+def moment_of(written: str) -> datetime:
+    """Read a moment: `2026-12-01T09:00Z`, or a duration from now such as `3d`.
+
+    Raises:
+        Usage: It is neither, or has no offset.
+    """
+    try:
+        if _DURATION.fullmatch(written):
+            return datetime.now(UTC) + duration_of(written)
+        moment = datetime.fromisoformat(written)
+    except (ValueError, OverflowError) as error:
+        raise Usage(
+            f"{written!r} is no moment; write 2026-12-01T09:00Z, or 90s, 2h, 3d from now."
+        ) from error
+    if moment.tzinfo is None:
+        raise Usage(f"{written!r} has no offset; write {written}Z, or {written}+02:00.")
+    return moment
+
+
+def vary_of(written: str) -> Vary:
+    """Read what a preview varies: `NAME=FIRST..LAST[:STEP]`, or `NAME=VALUE,VALUE`.
+
+    A value is read as those of parameters are; a name that begins with a slash is a JSON Pointer.
+
+    Raises:
+        Usage: It is neither.
+        InvalidParameters: It has no values, or more than are tried.
+    """
+    name, equals, values = written.partition("=")
+    if not equals or not name or not values:
+        raise Usage(f"{written!r} is no range; write amount=10..100:10, or plan=free,basic,large.")
+    parameter = name if name.startswith("/") else f"/{escaped(name)}"
+    asked: dict[str, Any] = {"parameter": parameter}
+    if (found := _RANGE.fullmatch(values)) is None:
+        asked["values"] = [_value(each) for each in values.split(",")]
+    else:
+        asked |= {key: json.loads(number) for key, number in found.groupdict().items() if number}
+    try:
+        return Vary.model_validate(asked)
+    except ValidationError as error:
+        raise InvalidParameters(f"{written!r} cannot be tried: {problems(error)}.") from error
 
 
 def payload_from(path: str) -> dict[str, Any]:

@@ -11,9 +11,14 @@ from core.governance.request import Status
 from store.records import RequestFilter
 
 from . import show
-from .call import Call, command, console
+from .call import Call, command, console, fields_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.governance.request import MutationRequest
+    from store.records import Comment
+
     from ..mutator import Mutator
 
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST_ID")]
@@ -41,10 +46,12 @@ async def pending(call: Call, limit: Limit = 50) -> None:
 
 
 async def show_request(call: Call, request_id: RequestId) -> None:
-    """Show a request: how it stands, what it waits for, what it would do, every decision."""
+    """Show a request: how it stands, what it waits for, what it would do, decisions, comments."""
     mutator = await call.mutator()
     request = await mutator.get(request_id)
-    call.say(show.request_view(request, moved_to=await mutator.moved_to(request)), request)
+    said = await _said(call, mutator, request)
+    view = show.request_view(request, moved_to=await mutator.moved_to(request), said=said)
+    call.say(view, {**fields_of(request), "said": list(said)})
 
 
 async def watch(
@@ -103,6 +110,13 @@ async def list_requests(
         call.say("There are no such requests.")
         return
     call.say(show.requests_table(found), list(found))
+
+
+async def _said(call: Call, mutator: Mutator, request: MutationRequest) -> Sequence[Comment]:
+    """Answer the comments, where there are any and there is a store to read them in."""
+    if not request.comments or not call.has_records:
+        return ()
+    return await mutator.comments(request.request_id)
 
 
 async def _live(mutator: Mutator, request_id: str, every: float) -> None:

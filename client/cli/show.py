@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from core.effects import EffectPreview
 from core.governance.request import MutationRequest, Status
 from core.history import HistoryEntry
 from core.requirements import Requirement
+from store.records import Comment
 from wire import words
 from wire.asks import Preview
 
@@ -30,22 +32,28 @@ STYLES = {
 }
 
 
-def request_view(request: MutationRequest, *, moved_to: int | None = None) -> Group:
+def request_view(
+    request: MutationRequest, *, moved_to: int | None = None, said: Sequence[Comment] = ()
+) -> Group:
     """Say everything about a request.
 
     Args:
         moved_to: The version the state is at, where it moved since the request was assessed.
+        said: Its comments, as far as they could be read.
     """
     return Group(
         _headline(request),
         *_waiting(request),
         *_section("Request", _what(request)),
+        *_section("Answer in whose place", words.delegation_lines(request)),
+        *_section("Other requests", words.tie_lines(request)),
         *_section("Predicted change" if not request.status.is_terminal else "Change", _on(request)),
         *_section("The state moved", _drift(request, moved_to)),
         *_since_granted(request),
         *_section("Way back", _way_back(request)),
         *_section("Warnings", [w.message for w in request.warnings]),
         *_section("Decisions", [_decision_line(request, n) for n in range(len(request.decisions))]),
+        *_section("Comments", _comments(request, said)),
         *_section("Did not count", _refused(request)),
         *_section("Binding", [request.binding] if request.binding else []),
     )
@@ -83,13 +91,20 @@ def preview_view(preview: Preview) -> Group:
         rejected = preview.rejection
         told = f"It would be rejected ({rejected.category}, {rejected.code}): {rejected.message}"
         head = _line(told, "bold red")
-    elif request.requirements:
+    elif request.pending:
         head = _line("It would wait for", "bold yellow")
+    elif request.requirements:
+        head = _line("It would execute at once: what is demanded first holds now.", "bold green")
     else:
         head = _line("It would execute at once: the policies demand nothing first.", "bold green")
     able = {key: ", ".join(ids) or "nobody" for key, ids in preview.approvers.items()}
+    waits = {
+        leaf.requirement_id: words.line_of(leaf)
+        for reason in request.pending
+        for leaf in reason.leaves()
+    }
     demands = [
-        f"step {state.requirement.step}: {_who_could(state.requirement, able)}"
+        f"step {state.requirement.step}: {_how_met(state.requirement, able, waits)}"
         for state in request.demanded
     ]
     return Group(
@@ -98,14 +113,39 @@ def preview_view(preview: Preview) -> Group:
         *_section("Predicted change", _on(request)),
         *_section("Way back", _way_back(request)),
         *_section("Warnings", [w.message for w in request.warnings]),
+        *_section("Over the range", _ranges(preview)),
     )
 
 
-def _who_could(requirement: Requirement, able: Mapping[str, str]) -> str:
-    if not requirement.alternatives:
+def _how_met(requirement: Requirement, able: Mapping[str, str], waits: Mapping[str, str]) -> str:
+    """Say who could meet a requirement, or what it waits for."""
+    if requirement.alternatives:
+        ways = (
+            " and ".join(_how_met(r, able, waits) for r in way) for way in requirement.alternatives
+        )
+        return f"either {'; or '.join(ways)}"
+    if requirement.who:
         return f"{requirement.describe()}; who could: {able.get(requirement.id, 'nobody')}"
-    ways = (" and ".join(_who_could(r, able) for r in way) for way in requirement.alternatives)
-    return f"either {'; or '.join(ways)}"
+    return waits.get(requirement.id) or f"{requirement.describe()}: it holds now"
+
+
+def _ranges(preview: Preview) -> list[str]:
+    """Say where over the values of a parameter what is demanded changes."""
+    lines = []
+    for each in preview.varied:
+        ends = [json.dumps(end, ensure_ascii=False) for end in (each.first, each.last)]
+        values = ends[0] if each.count == 1 else f"{ends[0]} to {ends[1]}"
+        if each.rejection is not None:
+            no = each.rejection
+            fares = f"rejected ({no.category}, {no.code}): {no.message}"
+        elif each.pending:
+            fares = f"waits for {'; '.join(reason.text for reason in each.pending)}"
+        else:
+            fares = "executes at once"
+        lines.append(f"{values}: {fares}")
+    if preview.untried:
+        lines.append(f"There was no time for the last {preview.untried} value(s).")
+    return lines
 
 
 def requests_table(requests: Iterable[MutationRequest]) -> Table:
@@ -224,6 +264,16 @@ def _decision_line(request: MutationRequest, index: int) -> str:
     decision = request.decisions[index]
     told = f"{decision.number:>3}  {_time(decision.at)}  {decision.code} by {decision.actor_id}"
     return f"{told}: {decision.reason}" if decision.reason else told
+
+
+def _comments(request: MutationRequest, said: Sequence[Comment]) -> list[str]:
+    lines = [f"{_time(each.at)}  {each.actor_id}: {each.text}" for each in said]
+    if request.comments > len(said):
+        hidden = request.comments - len(said)
+        lines.append(
+            f"{hidden} more in the store of record" if lines else f"{hidden} in the store of record"
+        )
+    return lines
 
 
 def _refused(request: MutationRequest) -> list[str]:

@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "127.0.0.1:1"
 COMMANDS = (
     *("preview", "submit", "pending", "show", "watch", "history", "list"),
-    *("approve", "reject", "withdraw", "cancel", "refresh"),
+    *("approve", "reject", "withdraw", "fulfil", "cancel", "refresh"),
+    *("delegate", "supersede", "comment"),
 )
 
 
@@ -58,6 +59,20 @@ def mutator(*arguments: str, folder: Path, **environment: str) -> subprocess.Com
         ("submit box/1 Add --expires-in soon --as ana", ExitCode.USAGE, "duration"),
         ("submit box/1 Add --strategy hope --as ana", ExitCode.USAGE, "--strategy"),
         ("approve --as ben", ExitCode.USAGE, "REQUEST_ID"),
+        ("submit box/1 Add --not-before 2026-12-01T09:00 --as a", ExitCode.USAGE, "offset"),
+        ("submit box/1 Add --on-state-moved run --as ana", ExitCode.USAGE, "--on-state-moved"),
+        ("preview box/1 Add --vary amount --as ana", ExitCode.USAGE, "range"),
+        ("preview box/1 Add --vary amount=1..101 --as ana", ExitCode.REFUSED, "1 to 100 values"),
+        ("fulfil req-1 --as ci", ExitCode.USAGE, "--passed or --failed"),
+        ("fulfil r --passed --check a --requirement b --as ci", ExitCode.USAGE, "once"),
+        ("fulfil req-1 --passed --evidence p99 --as ci", ExitCode.REFUSED, "key=value"),
+        ("fulfil req-1 --failed --as ci", ExitCode.UNREACHABLE, "TEMPORAL_ADDRESS"),
+        ("delegate req-1 --until 3d --as ben", ExitCode.USAGE, "--to"),
+        ("delegate req-1 --to bo --until soon --as ben", ExitCode.USAGE, "moment"),
+        ("delegate req-1 --to bo --until 3d", ExitCode.USAGE, "--as"),
+        ("supersede req-1 --as ana", ExitCode.USAGE, "--by"),
+        ("supersede req-1 --by req-2 --as ana", ExitCode.UNREACHABLE, "TEMPORAL_ADDRESS"),
+        ("comment req-1 hello --as eve", ExitCode.UNREACHABLE, "MUTATOR_STORE_URL"),
         ("decide", ExitCode.USAGE, "decide"),
     ],
 )

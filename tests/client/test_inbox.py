@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from client.inbox import open_to
 from core.governance import approval
+from core.governance.delegation import delegate
 from core.governance.people import Person
 from core.governance.request import MutationRequest
 from core.requirements import Requirement, either
@@ -18,6 +19,7 @@ from tests.core.builders import (
     by_ops,
     by_security,
     granted,
+    later,
     waiting,
 )
 
@@ -50,3 +52,39 @@ def test_nobody_is_asked_once_an_alternative_is_met() -> None:
 
     assert asked(request, BEN, DORA) == {"ben": [], "dora": []}
     assert [r.who.people for r in asked(request, EVE)["eve"]] == [("eve",)]
+
+
+def test_reviews_and_checks_that_name_who_answers_are_asked_for_too() -> None:
+    review = Requirement.review(roles=["security"], needed=1)
+    callback = Requirement.check("load-test", people=["dora"])
+    request = waiting(review, callback, Requirement.check("run-by-the-worker"))
+
+    assert asked(request, BEN, DORA, EVE) == {"ben": [review], "dora": [callback], "eve": []}
+
+
+def test_whoever_a_right_was_handed_on_to_is_asked_while_it_holds() -> None:
+    request = delegate(waiting(SECURITY), BEN, AT, to=EVE, until=later(days=1))
+
+    assert [r.requirement for r in open_to(request, EVE, later(hours=23))] == [SECURITY]
+    assert open_to(request, EVE, later(days=1)) == ()
+    assert [r.requirement for r in open_to(request, BEN, AT)] == [SECURITY]
+
+
+def test_who_has_answered_in_anothers_place_is_not_asked_again_and_neither_is_the_other() -> None:
+    request = delegate(waiting(by_security(2)), BEN, AT, to=EVE, until=later(days=1))
+
+    answered = approval.grant(request, EVE, AT, binding=request.binding)
+
+    assert open_to(answered, EVE, AT) == ()
+    assert open_to(answered, BEN, AT) == ()
+    assert len(open_to(answered, CARL, AT)) == 1
+
+
+def test_one_who_has_answered_by_one_right_is_not_asked_for_another() -> None:
+    handed = delegate(waiting(by_security(2), OPS), BEN, AT, to=DORA, until=later(days=1))
+    both = {r.requirement.id for r in open_to(handed, DORA, AT)}
+
+    answered = approval.grant(handed, DORA, AT, binding=handed.binding, requirement_id=OPS.id)
+
+    assert both == {by_security(2).id, OPS.id}
+    assert open_to(answered, DORA, AT) == ()

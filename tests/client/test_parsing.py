@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from client.cli.exits import Usage
-from client.cli.parsing import MAX_FILE, duration_of, parameters_of, payload_from
+from client.cli.parsing import (
+    MAX_FILE,
+    duration_of,
+    moment_of,
+    parameters_of,
+    payload_from,
+    vary_of,
+)
 from client.errors import UnreadablePayload
 from core.errors import InvalidParameters
 
@@ -72,6 +79,77 @@ def test_a_duration_names_its_units(written: str, duration: timedelta) -> None:
 def test_what_is_no_duration_is_refused(written: str) -> None:
     with pytest.raises(Usage):
         duration_of(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-12-01T09:00Z", datetime(2026, 12, 1, 9, tzinfo=UTC)),
+        ("2026-12-01T09:00:30+02:00", datetime(2026, 12, 1, 7, 0, 30, tzinfo=UTC)),
+        ("2026-12-01 09:00+00:00", datetime(2026, 12, 1, 9, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_has_an_offset(written: str, moment: datetime) -> None:
+    assert moment_of(written) == moment
+
+
+def test_a_duration_as_a_moment_is_from_now() -> None:
+    before = datetime.now(UTC)
+
+    moment = moment_of("1h30m")
+
+    assert before <= moment - timedelta(minutes=90) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ("soon", "is no moment"),
+        ("", "is no moment"),
+        ("2026-13-01T09:00Z", "is no moment"),
+        ("2026-12-01T09:00", "has no offset"),
+        ("2026-12-01", "has no offset"),
+        ("0s", "longer than nothing"),
+        ("999999w", "is no moment"),
+    ],
+)
+def test_what_is_no_moment_is_refused(written: str, named: str) -> None:
+    with pytest.raises(Usage, match=named):
+        moment_of(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "parameter", "tried"),
+    [
+        ("amount=10..30:10", "/amount", (10, 20, 30)),
+        ("amount=-1..1", "/amount", (-1, 0, 1)),
+        ("amount=0.5..1.5:0.5", "/amount", (0.5, 1, 1.5)),
+        ("plan=free,basic", "/plan", ("free", "basic")),
+        ("on=true,false", "/on", (True, False)),
+        ("/limits/high=1,2", "/limits/high", (1, 2)),
+        ("a/b=1", "/a~1b", (1,)),
+        ("since=1..x", "/since", ("1..x",)),
+        ("version=01..03", "/version", ("01..03",)),
+    ],
+)
+def test_a_range_is_numbers_with_a_step_or_values(
+    written: str, parameter: str, tried: tuple[object, ...]
+) -> None:
+    vary = vary_of(written)
+
+    assert (vary.parameter, vary.tried) == (parameter, tried)
+
+
+@pytest.mark.parametrize("written", ["amount", "amount=", "=1..2", ""])
+def test_what_is_no_range_is_refused(written: str) -> None:
+    with pytest.raises(Usage, match="is no range"):
+        vary_of(written)
+
+
+@pytest.mark.parametrize("written", ["amount=1..1000", "amount=2..1", "amount=1..2:0"])
+def test_a_range_that_cannot_be_tried_is_refused(written: str) -> None:
+    with pytest.raises(InvalidParameters, match="cannot be tried"):
+        vary_of(written)
 
 
 def test_a_payload_file_is_one_json_object(tmp_path: Path) -> None:

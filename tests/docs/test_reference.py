@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 
+import client
 import client.errors
 import core.errors
 from client.cli import app
@@ -28,9 +29,9 @@ from wire.messages import MAX_ID, MAX_MESSAGE, MAX_START, NOT_YET, Message, Star
 from wire.search_attributes import REGISTRY
 
 REFERENCE = DOCS / "reference"
-WIRE, ERRORS, STATUSES, SETTINGS, CLI, GLOSSARY = (
+WIRE, ERRORS, STATUSES, SETTINGS, CLI, CLIENT, GLOSSARY = (
     REFERENCE / f"{name}.md"
-    for name in ("wire", "errors", "statuses", "settings", "cli", "glossary")
+    for name in ("wire", "errors", "statuses", "settings", "cli", "client", "glossary")
 )
 
 
@@ -165,6 +166,30 @@ def test_every_command_of_the_command_line_is_described_as_it_describes_itself()
     described = {row[0].split()[0]: row[1] for row in table(CLI, "The command line")}
 
     assert described == declared
+
+
+def test_every_method_of_the_client_is_described_as_it_describes_itself() -> None:
+    declared = {
+        name: [
+            plain((inspect.getdoc(method) or "").splitlines()[0]),
+            ", ".join(p for p in inspect.signature(method).parameters if p != "self"),
+        ]
+        for name, method in inspect.getmembers(client.Mutator)
+        if not name.startswith("_")
+    }
+
+    assert {name: rest for name, *rest in table(CLIENT, "What can be asked")} == declared
+
+
+def test_every_name_beside_the_client_is_described() -> None:
+    declared = {
+        name: plain((inspect.getdoc(value) or "").splitlines()[0])
+        for name in client.__all__
+        if (value := getattr(client, name)) is not client.Mutator
+        and name not in vars(client.errors)
+    }
+
+    assert dict(table(CLIENT, "Beside it")) == declared
 
 
 def test_every_exit_code_is_described() -> None:
