@@ -74,8 +74,8 @@ def moment(
     of the timings where that is later.
 
     Args:
-        timings: What is demanded, each with its calendar, which was found `readable`; `None`:
-            there is none.
+        timings: What is demanded, each with its calendar, or `None` where it has none; see
+            `raise_unless_readable`.
         at: The present; aware.
         until: The first moment that is too late; aware.
     """
@@ -90,9 +90,11 @@ def moment(
     if first >= until:
         return Moment(looks, None, None, until)
     stop = min(until, first + LOOKS_AHEAD)
-    for begins, ends in _spans(together, first, stop):
-        return Moment(looks, begins, ends if ends < stop else None, stop)
-    return Moment(looks, None, None, stop)
+    found = _first(together, first, stop)
+    if found is None:
+        return Moment(looks, None, None, stop)
+    begins, ends = found
+    return Moment(looks, begins, ends if ends < stop else None, stop)
 
 
 def raise_unless_readable(calendar: Calendar) -> None:
@@ -125,7 +127,7 @@ def raise_unless_readable(calendar: Calendar) -> None:
 def _look(timing: Timing, calendar: Calendar | None, at: datetime) -> Look:
     """Say whether a moment is legal for one timing, and what makes it so."""
     if timing.not_before is not None and at < timing.not_before:
-        return Look(holds=False, why=f"it is not before {_written(timing.not_before, UTC)}")
+        return Look(holds=False, why=f"it is not before {_written(timing.not_before)}")
     if calendar is None:
         return Look(holds=True, why="its time has come")
     zone, stop = calendar.timezone, at + LOOKS_AHEAD
@@ -138,10 +140,11 @@ def _look(timing: Timing, calendar: Calendar | None, at: datetime) -> Look:
         return Look(holds=True, why="nothing is frozen")
     if open_now := _open_at(at, calendar.allow, zone):
         return Look(holds=True, why=_until("the window", "is open", open_now[0], zone, at))
-    for begins, _ in _spans(lambda since: _any_of(calendar.allow, zone, since), at, stop):
-        name = _called("the window", _open_at(begins, calendar.allow, zone)[0])
-        return Look(holds=False, why=f"{name} opens at {_written(begins, ZoneInfo(zone))}")
-    return Look(holds=False, why=f"no window opens before {_written(stop, ZoneInfo(zone))}")
+    coming = _first(lambda since: _any_of(calendar.allow, zone, since), at, stop)
+    if coming is None:
+        return Look(holds=False, why=f"no window opens before {_written(stop, zone)}")
+    name = _called("the window", _open_at(coming[0], calendar.allow, zone)[0])
+    return Look(holds=False, why=f"{name} opens at {_written(coming[0], zone)}")
 
 
 def _open_at(at: datetime, windows: Iterable[Window], zone: str) -> list[Window]:
@@ -154,16 +157,18 @@ def _until(what: str, does: str, window: Window, zone: str, at: datetime) -> str
     """Say of a window that is open until when it is."""
     stop = at + LOOKS_AHEAD
     said = f"{_called(what, window)} {does}"
-    _, ends = next(_spans(lambda since: _open(window, zone, since), at, stop))
-    return f"{said} until {_written(ends, ZoneInfo(zone))}" if ends < stop else said
+    span = _first(lambda since: _open(window, zone, since), at, stop)
+    ends = span[1] if span else stop
+    return f"{said} until {_written(ends, zone)}" if ends < stop else said
 
 
 def _called(kind: str, window: Window) -> str:
     return f"{kind} {window.name!r}" if window.name else kind
 
 
-def _written(at: datetime, zone: Any) -> str:
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
+def _written(at: datetime, zone: str | None = None) -> str:
+    at = at if zone is None else at.astimezone(ZoneInfo(zone))
+    return at.strftime("%Y-%m-%d %H:%M %Z")
 
 
 def _legal(calendar: Calendar, since: datetime) -> tuple[Span, ...]:
@@ -179,27 +184,24 @@ def _any_of(windows: Iterable[Window], zone: str, since: datetime) -> tuple[Span
     return _any(span for window in windows for span in _open(window, zone, since))
 
 
-def _spans(
+def _first(
     of_month: Callable[[datetime], Iterable[Span]], first: datetime, stop: datetime
-) -> Iterator[Span]:
-    """Answer what is open between two instants, in order, whole across the ends of months."""
-    since, opened = _month(first)[0], None
+) -> Span | None:
+    """Answer what is open first between two instants, whole across the ends of months."""
+    since, found = _month(first)[0], None
     while since < stop:
-        ends_month = _month(since)[1]
-        for begins, ends in of_month(since):
-            if ends <= first or begins >= stop:
+        next_month = _month(since)[1]
+        for span in of_month(since):
+            begins, ends = max(span[0], first), min(span[1], stop)
+            if begins >= ends:
                 continue
-            span = max(begins, first), min(ends, stop)
-            if opened is not None and opened[1] < span[0]:
-                yield opened
-                opened = None
-            opened = span if opened is None else (opened[0], span[1])
-        if opened is not None and opened[1] < ends_month:
-            yield opened
-            opened = None
-        since = ends_month
-    if opened is not None:
-        yield opened
+            if found is not None and found[1] < begins:
+                return found
+            found = (begins, ends) if found is None else (found[0], ends)
+        if found is not None and found[1] < next_month:
+            return found
+        since = next_month
+    return found
 
 
 def _month(at: datetime) -> Span:

@@ -197,6 +197,17 @@ def test_an_instant_alone_holds_from_then_on() -> None:
     assert then.looks == (Look(holds=True, why="its time has come"),)
 
 
+def test_an_instant_at_the_end_of_time_is_said_and_never_reached() -> None:
+    never = datetime.fromisoformat("9999-12-31T23:30:00-12:00")
+
+    found = moment(
+        [(Timing(not_before=never), None)], utc("2026-01-01 00:00"), utc("2026-02-01 00:00")
+    )
+
+    assert found.at is None
+    assert found.looks[0].why == "it is not before 9999-12-31 23:30 UTC-12:00"
+
+
 # How far it looks.
 
 
