@@ -142,6 +142,15 @@ def comments_line(request: MutationRequest) -> str:
     return "1 comment." if request.comments == 1 else f"{request.comments} comments."
 
 
+def text_of(reason: PendingReason) -> str:
+    """Answer its text, with the time of the next look as people read it."""
+    if reason.again_at is None:
+        return reason.text
+    when = "the earliest moment is" if reason.kind == RequirementKind.SCHEDULE else AGAIN
+    written = f"{AGAIN} {reason.again_at.isoformat()}"
+    return reason.text.replace(written, f"{when} {_time(reason.again_at)}")
+
+
 def met_by(reason: PendingReason) -> str:
     """Answer who can meet a requirement, or what it is told by."""
     if not reason.open:
@@ -158,7 +167,7 @@ def met_by(reason: PendingReason) -> str:
 
 def line_of(reason: PendingReason) -> str:
     """Answer one line: what is waited for, who or what can meet it, until when."""
-    return f"{_said(reason)}; {met_by(reason)}; until {_time(reason.until)}"
+    return f"{text_of(reason)}; {met_by(reason)}; until {_time(reason.until)}"
 
 
 def _lines(reason: PendingReason) -> list[str]:
@@ -168,15 +177,6 @@ def _lines(reason: PendingReason) -> list[str]:
         " and ".join(line for each in way for line in _lines(each)) for way in reason.alternatives
     ]
     return [f"either {ways[0]}", *(f"or {way}" for way in ways[1:])]
-
-
-def _said(reason: PendingReason) -> str:
-    """Answer its text, with the time of the next look as people read it."""
-    if reason.again_at is None:
-        return reason.text
-    when = "the earliest moment is" if reason.kind == RequirementKind.SCHEDULE else AGAIN
-    written = f"{AGAIN} {reason.again_at.isoformat()}"
-    return reason.text.replace(written, f"{when} {_time(reason.again_at)}")
 
 
 def _told_when(token: str) -> str:

@@ -139,7 +139,7 @@ def _ranges(preview: Preview) -> list[str]:
             no = each.rejection
             fares = f"rejected ({no.category}, {no.code}): {no.message}"
         elif each.pending:
-            fares = f"waits for {'; '.join(reason.text for reason in each.pending)}"
+            fares = f"waits for {'; '.join(map(words.text_of, each.pending))}"
         else:
             fares = "executes at once"
         lines.append(f"{values}: {fares}")
