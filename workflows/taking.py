@@ -77,8 +77,7 @@ class Taking(Holding):
 
     def _take_what_was_found(self, requirement_id: str, answer: asks.LookedAt) -> None:
         if not self._adopt(answer) and answer.finding is not None:
-            findings = {requirement_id: answer.finding}
-            self._now(waits.found(self._request, findings, workflow.now()))
+            self._now(waits.looked(self._request, requirement_id, answer.finding, workflow.now()))
 
     async def _look_again(self) -> None:
         """Read the store again: the record may have ended, what was missing may be there."""
@@ -193,7 +192,8 @@ class Taking(Holding):
                 to = who.to or raise_refusal(who.to_refusal)
                 return delegate(request, sender, at, to=to, **message.delegation())
             case "cancel":
-                return outcome.cancel(request, sender, reason=message.reason)
+                said = {"reason": message.reason, "decision_id": message.decision_id}
+                return outcome.cancel(request, sender, **said)
             case _:
                 return request
 

@@ -152,7 +152,13 @@ def _append(
 
 
 def move(
-    request: MutationRequest, target: Status, *, actor_id: str, at: datetime, reason: str = ""
+    request: MutationRequest,
+    target: Status,
+    *,
+    actor_id: str,
+    at: datetime,
+    reason: str = "",
+    decision_id: str | None = None,
 ) -> MutationRequest:
     """Change the status by its lifecycle decision.
 
@@ -162,7 +168,13 @@ def move(
     if target not in TRANSITIONS[request.status]:
         raise InvalidTransition(request.request_id, request.status.value, target.value)
     moved = append(
-        request, Category.LIFECYCLE, target.value, actor_id=actor_id, at=at, reason=reason
+        request,
+        Category.LIFECYCLE,
+        target.value,
+        actor_id=actor_id,
+        at=at,
+        reason=reason,
+        decision_id=decision_id,
     )
     return moved.model_copy(update={"status": target})
 
@@ -186,7 +198,14 @@ def close(request: MutationRequest, closing: Closing, at: datetime) -> MutationR
             reason=cause.reason,
             metadata=cause.metadata,
         )
-    ended = move(request, closing.status, actor_id=closing.actor_id, at=at, reason=closing.reason)
+    ended = move(
+        request,
+        closing.status,
+        actor_id=closing.actor_id,
+        at=at,
+        reason=closing.reason,
+        decision_id=closing.decision_id,
+    )
     return ended.model_copy(
         update={"closing": None, "held": None, "pending": (), "rejection": closing.rejection}
     )

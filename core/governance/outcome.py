@@ -135,8 +135,16 @@ def reject(request: MutationRequest, rejection: Rejection, *, actor_id: str) -> 
     )
 
 
-def cancel(request: MutationRequest, sender: Person, *, reason: str = "") -> MutationRequest:
+def cancel(
+    request: MutationRequest, sender: Person, *, reason: str = "", decision_id: str | None = None
+) -> MutationRequest:
     """Intend to cancel the request; its requester may, and an operator.
+
+    Args:
+        request: The request as it is.
+        sender: Who cancels, as the directory knows them.
+        reason: Why.
+        decision_id: The sender's name for the message, kept with the ending.
 
     Raises:
         RequestClosed: It has ended, or is about to.
@@ -151,12 +159,17 @@ def cancel(request: MutationRequest, sender: Person, *, reason: str = "") -> Mut
             request_id=request.request_id,
             actor_id=sender.id,
         )
-    return cancel_by(request, sender.id, reason=reason)
+    return cancel_by(request, sender.id, reason=reason, decision_id=decision_id)
 
 
-def cancel_by(request: MutationRequest, actor_id: str, *, reason: str = "") -> MutationRequest:
+def cancel_by(
+    request: MutationRequest, actor_id: str, *, reason: str = "", decision_id: str | None = None
+) -> MutationRequest:
     """Intend to cancel the request for somebody whose right was established elsewhere."""
-    return intend(request, Closing(status=Status.CANCELED, actor_id=actor_id, reason=reason))
+    closing = Closing(
+        status=Status.CANCELED, actor_id=actor_id, reason=reason, decision_id=decision_id
+    )
+    return intend(request, closing)
 
 
 def executed(

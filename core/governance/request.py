@@ -160,11 +160,16 @@ class Cause(Value):
 
 
 class Closing(Value):
-    """An ending that is intended; the store decides whether it is the one."""
+    """An ending that is intended; the store decides whether it is the one.
+
+    Attributes:
+        decision_id: The sender's name for the message that intends it, where one does.
+    """
 
     status: Status
     actor_id: str
     reason: str = ""
+    decision_id: str | None = None
     rejection: Rejection | None = None
     cause: Cause | None = None
 

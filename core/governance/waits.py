@@ -107,6 +107,22 @@ def found(
     return fulfilment.settle(fulfilment.with_findings(request, findings, at), at)
 
 
+def looked(
+    request: MutationRequest, requirement_id: str, finding: Finding, at: datetime
+) -> MutationRequest:
+    """Take what a look brought, unless it is known by now.
+
+    A look takes time: what was answered meanwhile stands, with the reference it was filed under.
+    """
+    state = request.requirement(requirement_id)
+    if state is None or state.binding != finding.binding:
+        return request
+    known = state.finding
+    if known is not None and (state.holds or state.has_failed):
+        finding = known.model_copy(update={"reference": known.reference or finding.reference})
+    return found(request, {requirement_id: finding}, at)
+
+
 def fulfil(
     request: MutationRequest,
     sender: Person,
@@ -209,7 +225,7 @@ def _named(
     if requirement_id is None:
         called = [r for r in answered if name in {None, *_names(r.requirement)}]
         mine = [r for r in called if rights.rights(request, sender, [r], at)] or (
-            called if name else []
+            called if name or len(called) == 1 else []
         )
         if len(mine) == 1:
             return mine[0]
