@@ -11,7 +11,7 @@ from datetime import datetime
 
 from core.governance.request import Category, MutationRequest, PendingReason, Status, Wish
 from core.governance.supersession import SUPERSEDED_BY, SUPERSEDES
-from core.requirements import RequirementKind, Strategy
+from core.requirements import BY_PEOPLE, RequirementKind, Strategy
 
 MAX_SUMMARY = 380
 """Bytes of a summary; the server refuses more than 400."""
@@ -154,7 +154,7 @@ def text_of(reason: PendingReason) -> str:
 def met_by(reason: PendingReason) -> str:
     """Answer who can meet a requirement, or what it is told by."""
     if not reason.open:
-        return "who can: not yet open"
+        return "who can: not yet open" if reason.kind in BY_PEOPLE else "not yet open"
     told = [_told_when(token) for token in reason.who]
     events = [each for each in told if each]
     people = [token for token, each in zip(reason.who, told, strict=True) if not each]

@@ -46,7 +46,7 @@ def request_view(
         *_waiting(request),
         *_section("Request", _what(request)),
         *_section("Answer in whose place", words.delegation_lines(request)),
-        *_section("Other requests", words.tie_lines(request)),
+        *_section("Ties", words.tie_lines(request)),
         *_section("Predicted change" if not request.status.is_terminal else "Change", _on(request)),
         *_section("The state moved", _drift(request, moved_to)),
         *_since_granted(request),
@@ -267,7 +267,10 @@ def _decision_line(request: MutationRequest, index: int) -> str:
 
 
 def _comments(request: MutationRequest, said: Sequence[Comment]) -> list[str]:
-    lines = [f"{_time(each.at)}  {each.actor_id}: {each.text}" for each in said]
+    lines = [
+        f"{_time(each.at)}  {each.actor_id}: " + each.text.replace("\n", "\n      ")
+        for each in said
+    ]
     if request.comments > len(said):
         hidden = request.comments - len(said)
         lines.append(

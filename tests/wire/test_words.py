@@ -189,7 +189,7 @@ def test_a_quota_that_waits_for_approvals_says_that_it_is_taken_last() -> None:
     _, quota = words.waiting_lines(request)
 
     assert "(taken last)" in quota
-    assert "who can: not yet open" in quota
+    assert "; not yet open; until" in quota
 
 
 def test_who_may_answer_in_whose_place_is_told_while_it_holds() -> None:
