@@ -33,6 +33,9 @@ LISTS: Final[Mapping[str, tuple[int, int]]] = {
 }
 """The parts that list numbers, with their bounds; where they may be negative, none is 0."""
 
+LONGEST_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""How many days each month has at most."""
+
 PARTS: Final = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", *LISTS)
 
 _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
@@ -133,6 +136,9 @@ def _raise_unless_it_makes_sense(rule: str, read: Recurrence, parts: Mapping[str
         raise _wrong(rule, "give COUNT or UNTIL, not both")
     if read.month_days and of is Frequency.WEEKLY:
         raise _wrong(rule, "BYMONTHDAY does not go with FREQ=WEEKLY")
+    longest = max(LONGEST_MONTHS[month - 1] for month in read.months or (1,))
+    if read.month_days and min(map(abs, read.month_days)) > longest:
+        raise _wrong(rule, f"none of its months has a day {read.month_days[0]}")
     if read.year_days and of not in {Frequency.YEARLY, Frequency.HOURLY}:
         raise _wrong(rule, f"BYYEARDAY does not go with FREQ={of}")
     if numbered and of not in {Frequency.YEARLY, Frequency.MONTHLY}:

@@ -304,7 +304,7 @@ def test_a_calendar_in_an_older_form_is_lifted_and_what_more_it_has_is_no_matter
                     Window(
                         start=datetime(2026, 1, 1),  # noqa: DTZ001 - as above
                         duration=DAY,
-                        rule="FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+                        rule="FREQ=MONTHLY;BYMONTHDAY=1;BYSETPOS=5",
                         name="never",
                     ),
                 )

@@ -331,10 +331,9 @@ def test_g10_a_zone_that_nobody_knows_is_refused_by_name(zone: str) -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=MONTHLY;BYMONTHDAY=1;BYSETPOS=5",
-        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
-        "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=DAILY;BYDAY=MO;BYSETPOS=2",
+        "FREQ=HOURLY;BYMONTH=12;BYYEARDAY=60",
         "FREQ=DAILY;INTERVAL=7;BYDAY=WE",
         "FREQ=HOURLY;INTERVAL=24;BYHOUR=5",
         "FREQ=YEARLY;INTERVAL=2;BYMONTH=1;BYYEARDAY=366",

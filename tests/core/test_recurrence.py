@@ -46,6 +46,8 @@ def test_every_part_is_read() -> None:
         ("RRULE:FREQ=YEARLY;BYYEARDAY=-1,100", "year_days", (-1, 100)),
         ("FREQ=MONTHLY;BYDAY=1MO,-1FR", "days", ((0, 1), (4, -1))),
         ("FREQ=YEARLY;BYDAY=+53SU", "days", ((6, 53),)),
+        ("FREQ=YEARLY;BYMONTH=2,4;BYMONTHDAY=30", "month_days", (30,)),
+        ("FREQ=MONTHLY;BYMONTHDAY=31", "month_days", (31,)),
         ("FREQ=HOURLY;BYYEARDAY=1", "year_days", (1,)),
         ("FREQ=DAILY;UNTIL=20271231T235959", "until", datetime(2027, 12, 31, 23, 59, 59)),  # noqa: DTZ001
         (
@@ -75,6 +77,8 @@ def test_a_part_is_read_as_the_standard_means_it(rule: str, field: str, value: o
         ("FREQ=DAILY;FREQ=DAILY", "FREQ stands in it twice"),
         ("FREQ=DAILY;COUNT=2;UNTIL=20271231T235959", "give COUNT or UNTIL, not both"),
         ("FREQ=WEEKLY;BYMONTHDAY=1", "BYMONTHDAY does not go with FREQ=WEEKLY"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "none of its months has a day 30"),
+        ("FREQ=DAILY;BYMONTH=4,6;BYMONTHDAY=-31,31", "none of its months has a day -31"),
         ("FREQ=DAILY;BYYEARDAY=1", "BYYEARDAY does not go with FREQ=DAILY"),
         ("FREQ=WEEKLY;BYDAY=1MO", "a numbered day such as 1MO does not go with FREQ=WEEKLY"),
         ("FREQ=MONTHLY;BYDAY=1MO,TU", "give one or the other"),
