@@ -146,7 +146,7 @@ def text_of(reason: PendingReason) -> str:
     """Answer its text, with the time of the next look as people read it."""
     if reason.again_at is None:
         return reason.text
-    when = "the earliest moment is" if reason.kind == RequirementKind.SCHEDULE else AGAIN
+    when = "at the earliest" if reason.kind == RequirementKind.SCHEDULE else AGAIN
     written = f"{AGAIN} {reason.again_at.isoformat()}"
     return reason.text.replace(written, f"{when} {_time(reason.again_at)}")
 

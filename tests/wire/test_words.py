@@ -178,7 +178,7 @@ def test_when_something_is_looked_at_again_is_told_as_other_times_are() -> None:
         f"the worker runs it; {UNTIL}"
     )
     assert schedule == (
-        "when calendars/eu allows it: a freeze; the earliest moment is 2026-01-05 11:00 UTC; "
+        "when calendars/eu allows it: a freeze; at the earliest 2026-01-05 11:00 UTC; "
         f"told when calendars/eu changes; {UNTIL}"
     )
 
