@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from temporalio import activity
 
 from core.context import Mode
 from core.errors import MutatorError
-from core.governance.assessment import Assessment, unfillable, unsatisfiable
+from core.governance.assessment import unfillable, unsatisfiable
 from core.governance.outcome import reject
 from core.governance.people import SYSTEM
 from core.governance.request import MutationRequest, Rejection
@@ -18,7 +17,8 @@ from store.protocol import Ask, Ended, Fenced, View
 from wire.asks import Assessed, AssessRequest
 from wire.names import Activity
 
-from .evaluation import Evaluation, evaluate, load, stranger_of, unknown_of
+from .asked import ended
+from .evaluation import Evaluation, evaluate, load, stranger_of, unknown_of, with_deadline
 from .facts import Lookups
 from .outside import Outside
 
@@ -35,7 +35,7 @@ class Assessing:
         request = ask.request
         view = self.outside.store.view(request.request_id, request.state_id)
         if view.ended is not None:
-            return Assessed(ended=view.ended)
+            return ended(Assessed, self.outside, view.ended)
         key = Ask(
             request_id=request.request_id, round=request.round, fence=ask.fence, kind="assess"
         )
@@ -54,8 +54,8 @@ class Assessing:
             seed=evaluation.loaded.stored if evaluation and view.state is None else None,
         )
         match noted:
-            case Ended(record):
-                return Assessed(ended=record)
+            case Ended(record, waiters):
+                return Assessed(ended=record, waiters=waiters)
             case Fenced(fence):
                 return Assessed(fenced=fence)
             case _:
@@ -78,6 +78,7 @@ class Assessing:
             loaded = load(self.outside, request, view.state)
         except MutatorError as unknown:
             return _no(ask, unknown_of(unknown)), None
+        request = with_deadline(request, loaded, own=ask.own_deadline or ask.refresh)
         evaluation = evaluate(
             self.outside,
             request,
@@ -91,7 +92,7 @@ class Assessing:
             return Assessed(held=evaluation.held), evaluation
         if not ask.refresh and assessment.rejection is None:
             rejection = unfillable(assessment, directory, request.requester_ids) or unsatisfiable(
-                assessment, _deadline(ask, assessment)
+                assessment, request.expires_at
             )
             assessment = assessment.model_copy(update={"rejection": rejection})
         return Assessed(assessment=assessment), evaluation
@@ -112,12 +113,6 @@ def after(ask: AssessRequest, answer: Assessed) -> MutationRequest:
         strategy=ask.strategy,
         own_deadline=ask.own_deadline,
     )
-
-
-def _deadline(ask: AssessRequest, assessment: Assessment) -> datetime:
-    """Answer the deadline of the request: its own where it named one, else the domain's."""
-    request = ask.request
-    return request.expires_at if ask.own_deadline else request.created_at + assessment.expires_in
 
 
 def _no(ask: AssessRequest, rejection: Rejection) -> Assessed:

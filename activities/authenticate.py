@@ -19,6 +19,7 @@ from wire.asks import Authenticate, Authenticated, Executed, ExecuteMutation, Gr
 from wire.errors import refusal_of
 from wire.names import Activity
 
+from .asked import ended
 from .execute import Executing
 from .outside import Outside
 
@@ -35,20 +36,25 @@ class Authenticating:
         view = self.outside.store.view(ask.request_id, ask.state_id)
         directory = self.outside.directory()
         person, refusal = _looked_up(directory, ask.actor_id)
+        answer = Authenticated(refusal=refusal)
+        if view.ended is not None:
+            answer = ended(Authenticated, self.outside, view.ended)
+            answer = answer.model_copy(update={"refusal": refusal})
         if person is None:
-            return Authenticated(ended=view.ended, refusal=refusal)
+            return answer
         to, to_refusal = _looked_up(directory, ask.to) if ask.to is not None else (None, None)
         version = view.state.version if view.state else None
         carried_out = None
         if ask.grant is not None and view.ended is None:
             carried_out = self._carried_out(ask.grant, person, version)
-        return Authenticated(
-            ended=view.ended,
-            person=person,
-            state_version=version,
-            carried_out=carried_out,
-            to=to,
-            to_refusal=to_refusal,
+        return answer.model_copy(
+            update={
+                "person": person,
+                "state_version": version,
+                "carried_out": carried_out,
+                "to": to,
+                "to_refusal": to_refusal,
+            }
         )
 
     def _carried_out(self, grant: Grant, person: Person, version: int | None) -> Executed | None:

@@ -6,9 +6,11 @@ behind is never used again, and ends with its code or with the process.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -44,11 +46,38 @@ def in_thread(call: Callable[[], T], timeout: float) -> T:
     return run.answer()
 
 
+async def awaited(call: Callable[[], T]) -> T:
+    """Run author code in a thread of its own, for whoever must not hold one while it takes hours.
+
+    Whoever stops waiting, as by `asyncio.timeout`, leaves it behind.
+
+    Raises:
+        Exception: Whatever it raises.
+    """
+    thread = _idle_thread()
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # that loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    run = _Run(call, tell)
+    thread.put(run)
+    try:
+        await done.wait()
+    except BaseException:
+        thread.put(None)
+        raise
+    _keep(thread)
+    return run.answer()
+
+
 class _Run(Generic[T]):
     """One call, and what it brought."""
 
-    def __init__(self, call: Callable[[], T]) -> None:
+    def __init__(self, call: Callable[[], T], tell: Callable[[], None] = lambda: None) -> None:
         self._call = call
+        self._tell = tell
         self._brought: list[T] = []
         self._raised: BaseException | None = None
         self.done = threading.Event()
@@ -60,6 +89,7 @@ class _Run(Generic[T]):
             self._raised = error
         finally:
             self.done.set()
+            self._tell()
 
     def answer(self) -> T:
         if self._raised is not None:

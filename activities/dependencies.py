@@ -67,7 +67,7 @@ def look_at_dependencies(
 def _finding(requirement: Requirement, standings: Mapping[str, Standing], at: datetime) -> Finding:
     named = requirement.requests
     known = [standings[each] for each in named if each in standings]
-    executed = [s for s in known if s.status == Status.EXECUTED]
+    done = [s for s in known if s.status == Status.EXECUTED]
 
     def answer(
         verdict: Literal["holds", "failed", "not_yet"], reason: str, code: str = ""
@@ -84,7 +84,7 @@ def _finding(requirement: Requirement, standings: Mapping[str, Standing], at: da
             binding=requirement.id,
             actor_id=SYSTEM,
             reason=reason,
-            have=len(executed),
+            have=len(done),
             needed=len(named),
             rejection=no if code else None,
         )
@@ -95,14 +95,14 @@ def _finding(requirement: Requirement, standings: Mapping[str, Standing], at: da
             f"{_few(unknown)} not in the record from before this request; name requests that are.",
             "unknown",
         )
-    if ended := [s for s in known if s not in executed and Status(s.status).is_terminal]:
+    if ended := [s for s in known if s not in done and Status(s.status).is_terminal]:
         ways = sorted({s.status for s in ended})
         return answer(
             "failed", f"{_few([s.request_id for s in ended])} ended {', '.join(ways)}.", "ended"
         )
-    if undone := [s.request_id for s in executed if s.compensated]:
+    if undone := [s.request_id for s in done if s.compensated]:
         return answer("failed", f"{_few(undone)} executed and compensated since.", "undone")
-    left = [s.request_id for s in known if s not in executed]
+    left = [s.request_id for s in known if s not in done]
     if left or not named:
         return answer("not_yet", f"waits for {_few(left) or 'requests that are not named'}")
     return answer("holds", f"{_few(named)} executed")

@@ -127,6 +127,20 @@ def load(outside: Outside, request: MutationRequest, stored: StoredState | None)
     return Loaded(domain, mutations, records, state, stored)
 
 
+def with_deadline(request: MutationRequest, loaded: Loaded, *, own: bool) -> MutationRequest:
+    """Answer a request before its assessment, with the deadline that it will have.
+
+    Args:
+        request: As it was submitted.
+        loaded: Its domain says how long requests live that name no deadline.
+        own: Whether it names one.
+    """
+    if own:
+        return request
+    expires_at = request.created_at + loaded.domain.expires_in
+    return request.model_copy(update={"expires_at": expires_at})
+
+
 def evaluate(
     outside: Outside,
     request: MutationRequest,

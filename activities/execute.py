@@ -24,6 +24,7 @@ from store.protocol import Ask, Conflict, Ended, Fenced
 from wire.asks import Executed, ExecuteMutation
 from wire.names import Activity
 
+from .asked import ended
 from .evaluation import Evaluation, Loaded, load
 from .facts import Lookups
 from .outside import Outside
@@ -68,7 +69,7 @@ class Executing:
         request = ask.request
         view = self.outside.store.view(request.request_id, request.state_id)
         if view.ended is not None:
-            return Executed(ended=view.ended)
+            return ended(Executed, self.outside, view.ended)
         if view.fence > ask.fence:
             return Executed(fenced=view.fence)
         resolution, evaluation = compare(
@@ -84,8 +85,8 @@ class Executing:
             return self._changed(ask, resolution, evaluation)
         ending = _ending(self.outside, ask, resolved(request, resolution), evaluation)
         match self.outside.store.end(ending):
-            case Ended(record):
-                return Executed(ended=record)
+            case Ended(record, waiters):
+                return Executed(ended=record, waiters=waiters)
             case Fenced(fence):
                 return Executed(fenced=fence)
             case Conflict():
@@ -109,8 +110,8 @@ class Executing:
             audit=[evaluation.result.audit] if evaluation else [],
         )
         match noted:
-            case Ended(record):
-                return Executed(ended=record)
+            case Ended(record, waiters):
+                return Executed(ended=record, waiters=waiters)
             case Fenced(fence):
                 return Executed(fenced=fence)
             case _:

@@ -104,7 +104,7 @@ def look_up(
         question: What the providers are asked.
         timeout: Seconds of one attempt, where a fact names none.
     """
-    loop = _loop()
+    loop = shared_loop()
     asked = [
         (fact, asyncio.run_coroutine_threadsafe(_look_up(fact, question, timeout), loop))
         for fact in facts
@@ -162,7 +162,8 @@ _loops: list[asyncio.AbstractEventLoop] = []
 """The one that is used, if any."""
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def shared_loop() -> asyncio.AbstractEventLoop:
+    """Answer the loop on which async code of authors runs, so that it can share clients."""
     with _lock:
         if not _loops:
             loop = asyncio.new_event_loop()

@@ -11,10 +11,12 @@ from datetime import datetime
 from core.governance.alternatives import every
 from core.governance.people import SYSTEM
 from core.governance.request import Finding, MutationRequest
+from core.governance.waits import TOLD
 from core.requirements import Requirement, RequirementKind
 
 from .dependencies import look_at_dependencies
 from .outside import Outside
+from .schedule import look_at_schedule
 
 
 def look(
@@ -28,8 +30,12 @@ def look(
         requirements: What is demanded now, alternatives within.
         at: The workflow's time.
     """
+    requirements = tuple(requirements)
     demanded = every(requirements)
+    if TOLD.isdisjoint(r.kind for r in demanded):
+        return {}
     return {
+        **look_at_schedule(outside, request, requirements, at),
         **look_at_dependencies(outside, request, demanded, at),
         **look_at_reserved(outside, request, demanded, at),
     }

@@ -25,7 +25,7 @@ from wire.asks import Preview, PreviewMutation
 from wire.names import Activity
 from wire.varying import Varied, joined
 
-from .evaluation import evaluate, load, stranger_of, unknown_of
+from .evaluation import evaluate, load, stranger_of, unknown_of, with_deadline
 from .facts import Lookups
 from .outside import Outside
 
@@ -61,6 +61,7 @@ class Previewing:
             loaded = load(self.outside, request, view.state)
         except MutatorError as unknown:
             return Preview(request=request, rejection=unknown_of(unknown))
+        request = with_deadline(request, loaded, own=wish.expires_in is not None)
         evaluation = evaluate(
             self.outside,
             request,

@@ -9,10 +9,12 @@ from temporalio.exceptions import ApplicationError
 
 from core.governance.lifecycle import close
 from core.governance.outcome import Ending
+from core.governance.request import MutationRequest
 from store.protocol import Ended, Fenced
 from wire.asks import Progress, Recorded, RecordOutcome, RecordProgress
 from wire.names import Activity
 
+from .asked import ended
 from .outside import Outside
 
 
@@ -34,8 +36,8 @@ class Recording:
             )
         ending = Ending(request=close(ask.request, closing, ask.at))
         match self.outside.store.end(ending):
-            case Ended(record):
-                return Recorded(ended=record)
+            case Ended(record, waiters):
+                return Recorded(ended=record, waiters=waiters)
             case other:
                 raise ApplicationError(f"An ending without a commit was answered {other!r}.")
 
@@ -43,9 +45,18 @@ class Recording:
     def record_progress(self, ask: RecordProgress) -> Progress:
         """Keep the picture and raise the fence; never backwards."""
         match self.outside.store.note(ask.request, fence=ask.fence):
-            case Ended(record):
-                return Progress(ended=record)
+            case Ended(record, waiters):
+                return Progress(ended=record, waiters=waiters)
             case Fenced(fence):
                 return Progress(fenced=fence)
             case _:
-                return Progress()
+                return self._seen(ask.request)
+
+    def _seen(self, request: MutationRequest) -> Progress:
+        """Answer where the state is by now, for a request that does not outlive its version."""
+        if request.on_state_moved != "supersede":
+            return Progress()
+        view = self.outside.store.view(request.request_id, request.state_id)
+        if view.ended is not None:
+            return ended(Progress, self.outside, view.ended)
+        return Progress(state_version=view.state.version if view.state else None)

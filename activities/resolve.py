@@ -17,6 +17,7 @@ from store.protocol import Ask, Ended, Fenced, StoredState
 from wire.asks import Resolved, ResolveVersion
 from wire.names import Activity
 
+from .asked import ended
 from .evaluation import Evaluation, Loaded, evaluate, load
 from .facts import Lookups
 from .outside import Outside
@@ -34,7 +35,7 @@ class Resolving:
         request = ask.request
         view = self.outside.store.view(request.request_id, request.state_id)
         if view.ended is not None:
-            return Resolved(ended=view.ended)
+            return ended(Resolved, self.outside, view.ended)
         key = Ask(
             request_id=request.request_id, round=request.round, fence=ask.fence, kind="resolve"
         )
@@ -58,8 +59,8 @@ class Resolving:
             audit=[evaluation.result.audit] if evaluation else [],
         )
         match noted:
-            case Ended(record):
-                return Resolved(ended=record)
+            case Ended(record, waiters):
+                return Resolved(ended=record, waiters=waiters)
             case Fenced(fence):
                 return Resolved(fenced=fence)
             case _:

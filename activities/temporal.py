@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC
+from typing import Final
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
@@ -29,6 +30,11 @@ from wire.asks import (
 from wire.names import Activity, Query, Signal
 
 from .outside import Outside
+from .overlooked import Overlooked
+from .wakeups import wake_all
+
+FIRST: Final = 20
+"""How many of those who wait for room in a budget are told that there may be some."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,21 @@ class Telling:
 
     @activity.defn(name=Activity.SEND_WAKEUPS)
     async def send_wakeups(self, ask: SendWakeups) -> WokenUp:
-        """Wake the dispatcher of the state's side effects."""
-        await wake_dispatcher(self.outside, ask.state_id)
-        return WokenUp(dispatchers=1)
+        """Wake the dispatcher of the state's side effects, and who waits for the ending."""
+        if ask.dispatch:
+            await wake_dispatcher(self.outside, ask.state_id)
+        waiting = await asyncio.to_thread(self._waiting, ask)
+        told = await wake_all(self.outside, waiting)
+        return WokenUp(dispatchers=int(ask.dispatch), requests=told)
+
+    def _waiting(self, ask: SendWakeups) -> list[str]:
+        """Answer who is told by the ending, and who is first where there may be room again."""
+        store = self.outside.store
+        tokens = [f"request:{ask.request_id}", f"state:{ask.state_id}"]
+        waiting = [*store.told_by(tokens)]
+        for budget in ask.budgets:
+            waiting += store.queue(budget, limit=FIRST)
+        return [each for each in waiting if each != ask.request_id]
 
 
 async def wake_dispatcher(outside: Outside, state_id: str) -> None:
@@ -79,23 +97,32 @@ class Reconciling:
         """Bring open workflows and the record together.
 
         An open workflow whose record has ended is woken; an open record whose workflow is gone is
-        ended from the last snapshot; states with side effects left get their dispatcher.
+        ended from the last snapshot; who waits for what has come is woken; states with side effects
+        left get their dispatcher.
         """
         store = self.outside.store
         running = frozenset([execution async for execution in self._running()])
         ended = await asyncio.to_thread(store.ended_among, sorted(running))
-        for request_id in sorted(ended):
-            await self._wake(request_id)
+        await wake_all(self.outside, sorted(ended))
         closed = 0
+        overlooked = Overlooked(self.outside, ask.at)
         async for request in self._open_records():
             if request.request_id not in running and await self._is_gone(request.request_id):
                 closed += await self._end(request, ask)
+            else:
+                await asyncio.to_thread(overlooked.add, request)
             activity.heartbeat()
+        waiting = await asyncio.to_thread(overlooked.found)
+        woken = await wake_all(self.outside, waiting)
         states = await asyncio.to_thread(store.undelivered_states)
         for state_id in states:
             await wake_dispatcher(self.outside, state_id)
         return Reconciled(
-            open_workflows=len(running), told=len(ended), ended=closed, dispatchers=len(states)
+            open_workflows=len(running),
+            told=len(ended),
+            ended=closed,
+            dispatchers=len(states),
+            woken=woken,
         )
 
     async def _running(self) -> AsyncIterator[str]:
@@ -124,13 +151,6 @@ class Reconciling:
             WorkflowExecutionStatus.RUNNING,
             WorkflowExecutionStatus.CONTINUED_AS_NEW,
         }
-
-    async def _wake(self, request_id: str) -> None:
-        try:
-            await self.outside.client.get_workflow_handle(request_id).signal(Signal.WAKE)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
 
     async def _end(self, stored: MutationRequest, ask: Reconcile) -> int:
         """End a request from the last snapshot of its workflow, or from the store's picture."""
