@@ -135,6 +135,22 @@ def test_a_deadline_of_its_own_is_the_deadline_shown() -> None:
     assert shown().request.expires_at == NOON + timedelta(days=14)
 
 
+def test_what_the_request_demands_of_itself_is_shown() -> None:
+    later = shown(not_before=NOON + timedelta(days=1))
+
+    assert [r.kind for r in later.request.pending] == ["schedule"]
+    assert later.request.pending[0].again_at == NOON + timedelta(days=1)
+    assert "not before 2026-01-02 12:00 UTC" in later.request.pending[0].text
+
+
+def test_what_can_never_be_met_is_told_as_a_rejection() -> None:
+    never = shown(not_before=NOON + timedelta(days=1), expires_in=timedelta(hours=1))
+    unknown = shown(depends_on=("never-was",))
+
+    codes = [(p.rejection.category, p.rejection.code) for p in (never, unknown) if p.rejection]
+    assert codes == [("unsatisfiable", "no_window"), ("dependency", "unknown")]
+
+
 def test_a_preview_leaves_nothing_behind() -> None:
     store = MemoryStore()
     outside = Outside(

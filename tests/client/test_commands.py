@@ -206,3 +206,150 @@ async def test_waiting_for_an_end_can_be_bounded(desk: Desk) -> None:
 
     assert ended.code == ExitCode.NOT_SETTLED
     assert ended.err.count("\n") == 1
+
+
+# What is waited for besides approvals.
+
+
+def needing(desk: Desk, *needs: dict[str, object]) -> str:
+    """Write the part of a payload that demands these, and answer where."""
+    return desk.write("needs.json", {"metadata": {"needs": needs}, "actor_id": "eve"})
+
+
+async def pending(desk: Desk, *arguments: str, state_id: str = "") -> str:
+    """Submit a request that waits for what is in `needs.json`, and answer its id."""
+    submitted = await desk.run(
+        *("submit", state_id or state(), "Put", "key=x", "value=7"),
+        *("--file", str(desk.folder / "needs.json"), "--json", *arguments),
+    )
+    assert (submitted.code, submitted.err) == (ExitCode.DONE, "")
+    assert submitted.value["status"] == "Pending"
+    return str(submitted.value["request_id"])
+
+
+async def test_checks_and_reviews_are_in_the_inbox_and_are_answered(desk: Desk) -> None:
+    needing(
+        desk,
+        {"kind": "check", "name": "silent", "people": ["dan"]},
+        {"kind": "review", "roles": ["security"], "needed": 1, "title": "Secure"},
+    )
+    request_id = await pending(desk)
+
+    inboxes = [await desk.run("pending", "--as", who, "--json") for who in ("dan", "ben", "cleo")]
+    passed = await desk.run(
+        *("fulfil", request_id, "--as", "dan", "--check", "silent", "--passed"),
+        *("--evidence", "run=7", "--evidence", "log=green"),
+    )
+    refused = await desk.run("fulfil", request_id, "--as", "dan", "--check", "Secure", "--passed")
+    done = await desk.run(
+        *("fulfil", request_id, "--as", "ben", "--passed", "--reason", "no holes", "--json")
+    )
+    shown = await desk.run("show", request_id, "--json")
+
+    assert [request_id in {r["request_id"] for r in box.value} for box in inboxes] == [
+        *(True, True, False)
+    ]
+    for said in ("You pass", "/numbers/x: added 7", "Secure: review by 1 of role:security"):
+        assert said in passed.out
+    assert (refused.code, refused.err.count("\n")) == (ExitCode.REFUSED, 1)
+    assert "may not" in refused.err
+    assert (done.code, done.value["status"]) == (ExitCode.DONE, "Executed")
+    assert any("green" in json.dumps(d) for d in shown.value["decisions"])
+
+
+async def test_a_failed_check_rejects_and_says_why(desk: Desk) -> None:
+    needing(desk, {"kind": "check", "name": "silent", "people": ["dan"]})
+    request_id = await pending(desk)
+
+    failed = await desk.run("fulfil", request_id, "--as", "dan", "--failed", "--reason", "too slow")
+
+    assert failed.code == ExitCode.DONE
+    assert "Rejected (check, failed)" in failed.out
+    assert "too slow" in failed.out
+
+
+async def test_a_newer_request_supersedes_from_the_command_line(desk: Desk) -> None:
+    needing(desk, {"roles": ["approver"], "needed": 1})
+    state_id = state()
+    older = await pending(desk, state_id=state_id)
+    newer = await pending(desk, "--supersedes", older, "--as", "ana", state_id=state_id)
+
+    other = await desk.run("supersede", older, "--by", "never-was", "--as", "eve")
+    gone = await desk.run("supersede", older, "--by", newer, "--as", "eve")
+    shown = await desk.run("show", newer)
+
+    assert (other.code, other.err.count("\n")) == (ExitCode.REFUSED, 1)
+    assert "never-was" in other.err
+    assert gone.code == ExitCode.DONE
+    assert "Superseded" in gone.out
+    assert newer in gone.out
+    assert f"It names request {older}, whose place it is to take." in shown.out
+
+
+async def test_what_is_said_is_shown(desk: Desk) -> None:
+    needing(desk, {"roles": ["approver"], "needed": 1})
+    request_id = await pending(desk)
+
+    said = await desk.run("comment", request_id, "Why now?\nReally.", "--as", "dan")
+    shown = await desk.run("show", request_id)
+    in_json = await desk.run("show", request_id, "--json")
+    long = await desk.run("comment", request_id, "x" * 1001, "--as", "dan")
+    other_place = await desk.run("show", request_id, "--store", f"sqlite:///{desk.folder / 'none'}")
+
+    assert (said.code, said.err) == (ExitCode.DONE, "")
+    assert "dan: Why now?\n      Really.\n" in shown.out
+    assert [c["text"] for c in in_json.value["said"]] == ["Why now?\nReally."]
+    assert in_json.value["comments"] == 1
+    assert (long.code, long.err.count("\n")) == (ExitCode.REFUSED, 1)
+    assert "text" in long.err
+    assert other_place.code == ExitCode.UNREACHABLE
+
+
+async def test_what_a_request_waits_for_is_shown_with_what_meets_it(desk: Desk) -> None:
+    needing(desk, {"roles": ["approver"], "needed": 1})
+    first = await pending(desk)
+    needing(desk)
+
+    submitted = await desk.run(
+        *("submit", state(), "Put", "key=x", "value=7", "--as", "eve"),
+        *("--not-before", "2099-12-01T09:00+01:00", "--expires-in", "3650d"),
+        *("--depends-on", first, "--on-state-moved", "supersede"),
+    )
+
+    assert submitted.code == ExitCode.NOT_EXECUTED
+    assert "unsatisfiable, no_window" in submitted.out
+
+    later = await desk.run(
+        *("submit", state(), "Put", "key=x", "value=7", "--as", "eve", "--not-before", "2h"),
+        *("--depends-on", first, "--on-state-moved", "supersede"),
+    )
+
+    assert later.code == ExitCode.DONE
+    for said in (
+        f"told when request {first} ends",
+        "at the earliest",
+        "it is a matter of time",
+        "It ends when box/",
+    ):
+        assert said in later.out
+
+
+async def test_a_preview_over_a_range_shows_where_it_changes(desk: Desk) -> None:
+    shown = await desk.run(
+        *("preview", state(), "Add", "key=x", "amount=1", "--as", "ana", "--not-before", "2h"),
+        *("--vary", "amount=-20..20:10"),
+    )
+    in_json = await desk.run(
+        *("preview", state(), "Add", "key=x", "--as", "ana", "--vary", "amount=1,2", "--json"),
+    )
+    nowhere = await desk.run(
+        *("preview", state(), "Add", "key=x", "--as", "ana", "--vary", "/key/deeper=1"),
+    )
+
+    assert shown.code == ExitCode.DONE
+    for said in ("at the earliest", "Over the range", "-20 to -10: rejected (validation,"):
+        assert said in shown.out
+    assert "0 to 20: waits for not before" in shown.out
+    assert [(r["first"], r["last"]) for r in in_json.value["varied"]] == [(1, 2)]
+    assert (nowhere.code, nowhere.err.count("\n")) == (ExitCode.REFUSED, 1)
+    assert "no map to put 'deeper' in" in nowhere.err
