@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from client import differences
@@ -18,6 +18,9 @@ from .stage import FLAGS, WITHIN, Stage, expect
 BEFORE = 6
 """The version of the flags before the worker is killed."""
 
+SOAK = timedelta(seconds=2)
+"""How long a step of the rollout of `recommendations` soaks, as its flag says."""
+
 
 async def play(stage: Stage) -> None:
     """Play the whole story."""
@@ -26,7 +29,9 @@ async def play(stage: Stage) -> None:
     await an_unrelated_change(stage)
     await the_same_flag_changes(stage)
     await a_stale_request(stage)
+    await a_dependent_change(stage)
     await a_killed_worker(stage)
+    await a_rollout_that_soaks(stage)
     await how_it_ended(stage)
 
 
@@ -125,12 +130,26 @@ async def a_stale_request(stage: Stage) -> None:
     expect(rejection is not None and rejection.category == "stale", "it should be stale")
 
 
+async def a_dependent_change(stage: Stage) -> None:
+    """It is not wanted before another one is executed; that one is told of in the next scene."""
+    await stage.teller.scene("A change waits for another one")
+    change = ChangeVariant(flag="card-provider", variant="two")
+    request = await stage.ask("ana", "provider-two", change, "the other provider costs less")
+    await stage.waits(request)
+    more = IncreaseQuota(amount=50)
+    dependent = await stage.ask(
+        *("eve", "provider-calls", more, "from then on it is called more often"),
+        state_id="billing_quotas/provider-two",
+        depends_on=[request.request_id],
+    )
+    await stage.waits(dependent)
+
+
 async def a_killed_worker(stage: Stage) -> None:
     """The approval stands and the commit does not; then there is one, and only one."""
     teller, mutator = stage.teller, stage.mutator
     await teller.scene("The worker is killed between approval and commit")
-    change = ChangeVariant(flag="card-provider", variant="two")
-    request = await stage.ask("ana", "provider-two", change, "the other provider costs less")
+    request = await mutator.get("provider-two")
     await stage.waits(await stage.approve("ben", request))
     with stage.locked_store():
         await teller.tell("This demo locks the database for a moment: nothing can be committed.")
@@ -173,12 +192,22 @@ async def a_killed_worker(stage: Stage) -> None:
         f"request {entry.subject.request_id}"
         for entry in entries
     )
+    await teller.tell("What waited for it, provider-calls, goes on by itself:")
+    dependent = await stage.executes("provider-calls", version=1)
+    expect(executed_at(dependent) >= mine[0].at, "provider-calls should come after provider-two")
 
 
 async def meanwhile_others_go_on(stage: Stage) -> None:
-    """One expires, one is canceled: no request waits for another's trouble."""
+    """One waits for its moment, one expires, one is canceled: none waits for another's trouble."""
     teller = stage.teller
-    await teller.scene("Meanwhile one request expires and one is canceled")
+    await teller.scene("Meanwhile one request waits for its moment, one expires, one is canceled")
+    moment = datetime.now(UTC) + timedelta(seconds=4)
+    scheduled = await stage.ask(
+        *("dan", "sale-quota", IncreaseQuota(amount=90), "the sale begins in a moment"),
+        state_id="billing_quotas/sale",
+        not_before=moment.isoformat(),
+    )
+    await stage.waits(scheduled)
     role = GrantRole(role="viewer", person="eve")
     expiring = await stage.ask(
         "dan", "eve-views", role, "she joins", state_id="iam_roles/acme", expires_in=6
@@ -194,6 +223,27 @@ async def meanwhile_others_go_on(stage: Stage) -> None:
     async with teller.waiting(f"the deadline of eve-views, in {left:.0f} s"):
         expired = await stage.until(expiring.request_id, Status.EXPIRED)
     await stage.has_ended(expired, Status.EXPIRED)
+    await teller.tell("And the moment of sale-quota has come:")
+    executed = await stage.executes(scheduled.request_id, version=1)
+    expect(executed_at(executed) >= moment, "sale-quota should not be executed before its moment")
+
+
+async def a_rollout_that_soaks(stage: Stage) -> None:
+    """There is room for one step in that time; the next one waits for it by itself."""
+    teller = stage.teller
+    await teller.scene("A rollout soaks, and its next step waits until there is room again")
+    first, second = (
+        ChangeRollout(flag="recommendations", variant="on", percentage=share) for share in (5, 10)
+    )
+    await stage.ask("ana", "recommend-5", first, "a first look")
+    before = await stage.executes("recommend-5", version=BEFORE + 2)
+    await stage.ask("ana", "recommend-10", second, "a second look")
+    await stage.waits(await stage.looked_at("recommend-10"))
+    async with teller.waiting("what was committed leaves the budget"):
+        await stage.mutator.result("recommend-10", within=WITHIN)
+    after = await stage.executes("recommend-10", version=BEFORE + 3)
+    soaked = executed_at(after) - executed_at(before)
+    expect(soaked >= SOAK, f"two steps should lie {SOAK} apart, not {soaked}")
 
 
 async def how_it_ended(stage: Stage) -> None:
@@ -222,6 +272,12 @@ def said(request: MutationRequest, code: str) -> Decision:
     found = [decision for decision in request.decisions if decision.code == code]
     expect(found, f"{request.request_id} should have a decision {code}")
     return found[-1]
+
+
+def executed_at(request: MutationRequest) -> datetime:
+    """Answer when a request was executed."""
+    expect(request.executed_at, f"{request.request_id} should have been executed")
+    return request.executed_at or request.updated_at
 
 
 def short(digest: object) -> str:

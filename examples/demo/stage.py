@@ -14,7 +14,8 @@ from typing import Any
 from client import Mutator, Unavailable, payload_of
 from core import Mutation
 from core.errors import DecisionRefused
-from core.governance.request import MutationRequest, Status
+from core.governance.request import MutationRequest, PendingReason, Status
+from core.requirements import BY_PEOPLE, RequirementKind
 from wire.words import headline
 
 from ..feature_flags import published_version
@@ -99,11 +100,15 @@ class Stage:
         expect(request.status is Status.PENDING, f"{name} should be Pending: {brief(request)}")
         for reason in request.pending:
             until = f"{reason.until:%d %b %Y %H:%M:%S} UTC" if reason.until else "no time set"
-            await self.teller.tell(
-                f"Pending: needs {reason.needed} of {', '.join(reason.who)}, has {reason.have}; "
-                f"until {until}",
-                "yellow",
-            )
+            await self.teller.tell(f"Pending: {_needed(reason)}; until {until}", "yellow")
+
+    async def looked_at(self, request_id: str) -> MutationRequest:
+        """Wait until what a request waits for has been looked at; answer it then."""
+        async with asyncio.timeout(WITHIN):
+            async for request in self.mutator.watch(request_id, every=0.05):
+                if any(state.finding is not None for state in request.requirements):
+                    return request
+        raise NotAsExpected(f"The story went wrong: {request_id} should be looked at.")
 
     async def shows_effect(self, request: MutationRequest) -> None:
         """Tell what a request would do."""
@@ -174,6 +179,15 @@ class Stage:
         self.worker = self.processes.worker(self.server)
         await until_ready(self.mutator, self.processes)
         return self.worker.popen.pid
+
+
+def _needed(reason: PendingReason) -> str:
+    """Answer whose answers are missing; or what is looked at, and what was seen."""
+    if reason.kind in BY_PEOPLE:
+        return f"needs {reason.needed} of {', '.join(reason.who)}, has {reason.have}"
+    if reason.kind == RequirementKind.SCHEDULE and reason.again_at is not None:
+        return f"its moment is {reason.again_at:%d %b %Y %H:%M:%S} UTC"
+    return reason.text.partition("; looked at again")[0]
 
 
 def brief(request: MutationRequest) -> str:

@@ -5,6 +5,7 @@ feature_flags/web    DisableFlag(flag="dark-mode")                       unatten
                      ChangeRollout("dark-mode", "on", percentage=25)     one of its team
                      ChangeRollout("dark-mode", "on", percentage=75)     two release managers
                      anything on "new-checkout", a critical flag         two of the same three
+                     ChangeRollout("recommendations", "on", 5), twice    the second after a while
 ```
 
 The set begins as `MUTATOR_FLAGS_SEED` has it; after each commit it is published into
@@ -18,6 +19,7 @@ from core import Domain
 from .flags import Flag, FlagFile, seed
 from .mutations import PUBLISH, ChangeRollout, ChangeVariant, DisableFlag, EnableFlag
 from .policies import (
+    a_rollout_soaks_before_its_next_step,
     in_a_freeze_flags_are_only_disabled,
     the_team_approves_medium_risk,
     two_of_three_decide_on_critical_flags,
@@ -48,6 +50,7 @@ domain = Domain(
         two_release_managers_approve_high_risk,
         two_of_three_decide_on_critical_flags,
         in_a_freeze_flags_are_only_disabled,
+        a_rollout_soaks_before_its_next_step,
     ],
     initial=seed,
     handlers={PUBLISH: publish},

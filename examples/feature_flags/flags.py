@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -78,6 +79,12 @@ class Flag(AsWritten):
         """Answer the group that owns it, or nothing."""
         team = self.metadata.get("team")
         return None if team is None else str(team)
+
+    @property
+    def soak(self) -> timedelta | None:
+        """Answer how long a step of its rollout is watched before the next one, or nothing."""
+        seconds = self.metadata.get("soakSeconds")
+        return None if seconds is None else timedelta(seconds=float(seconds))
 
     def changed(self, **fields: Any) -> Flag:
         """Answer the same flag with other fields."""

@@ -15,6 +15,7 @@ from core import (
     policy,
     require,
 )
+from core.budgets import Budget
 
 from .flags import FlagFile, pointer
 from .mutations import ChangeRollout, ChangeVariant, EnableFlag, FlagMutation
@@ -81,3 +82,21 @@ def in_a_freeze_flags_are_only_disabled(
     if until is not None and facts["at"] < datetime.fromisoformat(str(until)):
         return deny(f"The flags are frozen until {until}; they can only be disabled.")
     return allow("There is no freeze.")
+
+
+@policy(ChangeRollout)
+def a_rollout_soaks_before_its_next_step(
+    mutation: ChangeRollout, state: FlagFile, context: MutationContext, facts: Facts
+) -> PolicyDecision:
+    """One step in the time that the flag's metadata `soakSeconds` say; the next one waits."""
+    flag = state.flags.get(mutation.flag)
+    if flag is None or flag.soak is None:
+        return allow("The flag names no time to soak.")
+    flag_set = state.metadata.get("flagSetId", "")
+    return require(
+        Requirement.quota(
+            f"rollouts/{flag_set}/{mutation.flag}",
+            Budget(limit=1, per=flag.soak),
+            title=f"The soak time of {mutation.flag}",
+        )
+    )

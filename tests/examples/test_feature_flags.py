@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue, ValidationError
 
 from core import Mutation, Outcome, RiskLevel
+from core.budgets import Budget
 from core.changes import apply
 from examples.feature_flags import (
     ChangeRollout,
@@ -223,6 +224,22 @@ def test_after_the_freeze_all_is_as_before() -> None:
 
 def test_a_freeze_that_cannot_be_read_denies() -> None:
     result = desk.approve(EnableFlag(flag="dark-mode"), on=web(frozenUntil="next week"))
+
+    assert result.outcome is Outcome.BLOCKED
+
+
+def test_a_step_of_a_rollout_waits_until_the_one_before_has_soaked() -> None:
+    rollout = ChangeRollout(flag="recommendations", variant="on", percentage=10)
+
+    (quota,) = desk.run(rollout, on=web()).unmet
+
+    assert quota.wanted.key == "rollouts/web/recommendations"
+    assert quota.wanted.budget == Budget(limit=1, per=timedelta(seconds=2))
+    assert desk.run(DisableFlag(flag="recommendations"), on=web()).outcome is Outcome.COMMITTED
+
+
+def test_a_soak_time_that_cannot_be_read_denies() -> None:
+    result = desk.approve(to(10), on=one_flag(metadata={"soakSeconds": "an hour"}))
 
     assert result.outcome is Outcome.BLOCKED
 
