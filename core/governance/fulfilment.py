@@ -156,6 +156,7 @@ def awaited(request: MutationRequest) -> list[RequirementState]:
 
 def _count(request: MutationRequest, at: datetime) -> MutationRequest:
     """Fill seats and open steps, step by step; of alternatives one is taken, and only it counts."""
+    before = request
     request = _refused(request)
     states, now = _states(request), _seating(request)
     demanded = [requirement for requirement, _ in now.ways]
@@ -180,8 +181,26 @@ def _count(request: MutationRequest, at: datetime) -> MutationRequest:
             request, states[key] = _advance(
                 request, state, filled.get(key, ()), at, full=full, reached=is_reached
             )
-    return request.model_copy(
+    request = request.model_copy(
         update={"requirements": tuple(states[r.id] for r in request.requirements)}
+    )
+    return _waited_for_anew(request, before) if len(states) > len(demanded) else request
+
+
+def _waited_for_anew(request: MutationRequest, before: MutationRequest) -> MutationRequest:
+    """Let a duration run anew where nothing waited for it meanwhile: another alternative did."""
+    waited = {r.id for r in awaited(before)}
+    anew = {r.id for r in awaited(request)} - waited
+    if not anew:
+        return request
+    at = request.decisions[-1].at
+    return request.model_copy(
+        update={
+            "requirements": tuple(
+                r.model_copy(update=_opened(r, at)) if r.id in anew else r
+                for r in request.requirements
+            )
+        }
     )
 
 

@@ -22,7 +22,7 @@ from .alternatives import every, outer_of
 from .approval import without
 from .assessment import Assessment
 from .binding import binding_of, grant_binding_of
-from .fulfilment import given_back, settle, with_findings
+from .fulfilment import awaited, given_back, settle, with_findings
 from .lifecycle import append, hold, intend
 from .outcome import reject
 from .people import SYSTEM, Directory, Person
@@ -165,7 +165,7 @@ def eligibility(request: MutationRequest, directory: Directory, at: datetime) ->
     reasons += [
         f"unmet: {r.requirement.describe()}" for r in request.demanded if r.status != "fulfilled"
     ]
-    old = {actor for r in request.requirements if r.status == "open" for actor in r.lapsed}
+    old = {actor for r in awaited(request) for actor in r.lapsed}
     reasons += [f"the grant of {actor} has grown too old" for actor in sorted(old)]
     if at >= request.expires_at:
         reasons.append(f"its deadline was {request.expires_at.isoformat()}")
@@ -520,7 +520,7 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
             old is not None
             and old.binding == state.binding
             and not (renewed and old.status in {"open", "expired"})
-            and not (old.status == "expired" and old.of != state.of)
+            and not (old.status in {"open", "expired"} and old.of != state.of)
         ):
             state = state.model_copy(
                 update={

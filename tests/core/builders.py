@@ -120,6 +120,9 @@ def assessment(
         intent=Intent(operation="increase"),
         requirements=requirements,
         able={r.id: len(directory.able(r, ["ana"])) for r in every(requirements)},
+        able_escalated={
+            r.id: len(directory.able(r, ["ana"], escalated=True)) for r in every(requirements)
+        },
         covered={r.id: does.digest(r.covers) for r in every(requirements)},
         effect_digest=does.digest(),
         effect=EffectPreview.of(does),

@@ -1,6 +1,6 @@
 """What a request should do, said as simply as possible: no bindings, no digests, no settling.
 
-Slow and obvious. The lifecycle is compared with it on random histories.
+Slow and obvious, in whole hours. The lifecycle is compared with it on random histories.
 """
 
 from __future__ import annotations
@@ -8,10 +8,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from core.requirements import Requirement, Strategy
 
 TERMINAL = {"Rejected", "Canceled", "Expired", "Superseded", "Executed"}
+
+DEADLINE = 14 * 24
+"""Hours after which a request has expired."""
+
+LONGEST = 90 * 24
+"""Hours for which a right may be handed on."""
+
+
+def hours(duration: timedelta) -> int:
+    return int(duration.total_seconds() // 3600)
 
 
 def fillable(seats: Sequence[str], people: Mapping[str, Sequence[str]]) -> bool:
@@ -67,6 +78,15 @@ def ways_of(requirement: Requirement) -> list[list[Requirement]]:
 
 
 @dataclass
+class Said:
+    """The newest answer of a person: to which approvals and when, and in whose place."""
+
+    verdict: str
+    given: dict[str, int]
+    place: str | None = None
+
+
+@dataclass
 class Naive:
     """One request."""
 
@@ -84,8 +104,17 @@ class Naive:
     expired: set[str] = field(default_factory=set)
     counted: dict[str, int] = field(default_factory=dict)
     """How many seats of each approval are filled, or would be in its way."""
-    grants: dict[str, dict[str, Seen]] = field(default_factory=dict)
-    refusals: dict[str, set[str]] = field(default_factory=dict)
+    said: dict[str, Said] = field(default_factory=dict)
+    too_old: set[tuple[str, str]] = field(default_factory=set)
+    """Who granted what too long ago, and has said nothing since."""
+    handed: list[tuple[str, str, str, int]] = field(default_factory=list)
+    """Who handed on the right to answer what, to whom, until which hour."""
+    reminded: set[str] = field(default_factory=set)
+    escalated: set[str] = field(default_factory=set)
+    waited: set[str] = field(default_factory=set)
+    """Which approvals somebody was waited for at."""
+    told: list[tuple[str, ...]] = field(default_factory=list)
+    """What was decided about people's answers: a code and whom it is about."""
 
     @property
     def is_over(self) -> bool:
@@ -95,56 +124,187 @@ class Naive:
     def approvals(self) -> list[Requirement]:
         return [r for r in everything(self.requirements).values() if not is_choice(r)]
 
+    def all_said(self, verdict: str) -> dict[str, list[str]]:
+        return {p: list(s.given) for p, s in self.said.items() if s.verdict == verdict}
+
     def assess(self, requirements: Sequence[Requirement], seen: Seen) -> None:
         self.requirements, self.seen = list(requirements), seen
         self._conclude()
 
-    def names(self, person: str) -> list[Requirement]:
+    def owns(self, person: str) -> list[Requirement]:
+        """Answer what a person may answer by their own roles."""
         held = self.may[person]
-        return [r for r in self.approvals if any(role in held for role in r.who.roles)]
+        return [
+            r
+            for r in self.approvals
+            if any(role in held for role in r.who.roles)
+            or (r.id in self.escalated and any(role in held for role in r.escalate_to.roles))
+        ]
 
     def is_late(self, requirement: Requirement) -> bool:
         key = requirement.id
         if requirement.duration is None or key not in self.opened or key in self.done:
             return False
-        return self.hour >= self.opened[key] + requirement.duration.total_seconds() / 3600
+        return self.hour >= self.opened[key] + hours(requirement.duration)
 
-    def answerable(self, person: str) -> list[str]:
-        """Answer what the person may decide on now; nothing: they are refused."""
+    def _meant(self, named: str | None) -> set[str]:
+        known = everything(self.requirements)
+        if named is None:
+            return set(known)
+        return set(everything([known[named]])) if named in known else set()
+
+    def _right(self, person: str, meant: set[str]) -> tuple[str | None, list[str]]:
+        """Answer in whose place a person answers now, and what; nothing: they may not."""
+        by: dict[str | None, list[str]] = {None: [r.id for r in self.owns(person)]}
+        for giver, key, to, until in self.handed:
+            if to == person and self.hour < until:
+                by.setdefault(giver, []).append(key)
+        for giver, keys in by.items():
+            by[giver] = [k for k in keys if k in meant and k in self.opened]
+        able = [giver for giver, keys in by.items() if keys]
+        lacking = [g for g in able if any(self._is_open(key) for key in by[g])] or able
+        if not lacking:
+            return None, []
+        answered = self.said.get(person)
+        if answered is not None and answered.place in lacking:
+            return answered.place, by[answered.place]
+        free = [g for g in lacking if g is None or not self._naming(g)]
+        chosen = (free or lacking)[0]
+        return chosen, by[chosen]
+
+    def _is_open(self, key: str) -> bool:
+        return key in self.opened and key not in self.done and key not in self.expired
+
+    def _naming(self, *people: str | None) -> list[str]:
+        """Answer who has said something in which one of these people has a part."""
+        return [p for p, s in self.said.items() if p in people or (s.place or p) in people]
+
+    def answer(self, person: str, verdict: str, named: str | None = None) -> bool:
+        """Answer whether what a person says counts."""
         if self.is_over or person == "ana":
-            return []
-        mine = [r for r in self.names(person) if r.id in self.opened]
+            return False
+        place, may = self._right(person, self._meant(named))
+        mine = [r for r in self.approvals if r.id in may]
         demanded = {r.id for r in self.requirements}
-        if any(self.is_late(r) for r in mine if r.id in demanded):
-            return []
-        return [r.id for r in mine if not self.is_late(r)]
-
-    def grant(self, person: str) -> bool:
-        assert self.seen is not None
-        may = self.answerable(person)
-        given = self.grants.get(person, {})
-        if not may or all(key in given for key in may):
+        if not mine or any(self.is_late(r) for r in mine if r.id in demanded):
             return False
-        self.refusals.pop(person, None)
-        self.grants[person] = given | dict.fromkeys(may, self.seen)
-        self._conclude()
-        return True
-
-    def refuse(self, person: str) -> bool:
-        may = self.answerable(person)
-        if not may or self.refusals.get(person, set()) >= set(may):
+        mine = [r for r in mine if not self.is_late(r)]
+        if not mine:
             return False
-        self.grants.pop(person, None)
-        self.refusals[person] = self.refusals.get(person, set()) | set(may)
+        keys = {r.id for r in mine}
+        before = self.said.get(person)
+        if before is not None and before.verdict != verdict:
+            before = None
+        if before is not None and before.place != place:
+            return False
+        ages = verdict == "grant" and any(r.lifetime is not None for r in mine)
+        if before is not None and keys <= set(before.given) and not ages:
+            return False
+        other = self.said.get(place) if place else None
+        if other is not None and other.verdict == verdict and keys <= set(other.given):
+            return False
+        given = before.given if before else {}
+        again = all(key in given or (person, key) in self.too_old for key in keys)
+        for each in self._naming(person, place or person):
+            if self.said.pop(each).verdict == "grant" and not (each == person and before):
+                self.told.append(("Withdrawn", person, each))
+        word = "Reaffirmed" if again else "Granted"
+        self.told.append((word if verdict == "grant" else "Refused", person))
+        self.said[person] = Said(verdict, given | dict.fromkeys(keys, self.hour), place)
+        self.too_old = {(p, key) for p, key in self.too_old if p != person}
         self._conclude()
         return True
 
     def withdraw(self, person: str) -> bool:
-        if self.is_over or person not in self.grants:
+        grants = [p for p in self._naming(person) if self.said[p].verdict == "grant"]
+        if self.is_over or not grants:
             return False
-        del self.grants[person]
+        for each in grants:
+            self.told.append(("Withdrawn", person, each))
+            del self.said[each]
+        self.too_old = {(p, key) for p, key in self.too_old if p != person}
         self._conclude()
         return True
+
+    def delegate(self, person: str, to: str, lasts: int, named: str | None) -> bool:
+        """Answer whether somebody may let another answer in their place."""
+        meant = self._meant(named)
+        mine = [r.id for r in self.owns(person) if r.id in meant]
+        theirs = {r.id for r in self.owns(to)}
+        if self.is_over or "ana" in {person, to} or person == to or self.hour >= DEADLINE:
+            return False
+        if not 0 < lasts <= LONGEST or not mine or theirs >= set(mine):
+            return False
+        self.handed = [h for h in self.handed if h[0] != person or h[1] not in mine]
+        until = min(self.hour + lasts, DEADLINE)
+        self.handed += [(person, r.id, to, until) for r in self.approvals if r.id in mine]
+        self.told.append(("Delegated", person, to))
+        return True
+
+    # What the time brings.
+
+    def _until(self, r: Requirement) -> int:
+        own = DEADLINE if r.duration is None else self.opened[r.id] + hours(r.duration)
+        return min(own, DEADLINE)
+
+    def _awaited(self) -> list[Requirement]:
+        """Answer what is open and lacks somebody, where that could still help."""
+        ways = [
+            r
+            for demanded in self.requirements
+            if demanded.id not in self.done
+            for way in self._left(demanded)
+            for r in way
+        ]
+        one = {r.id: r for r in ways if self._is_open(r.id)}
+        return [r for r in one.values() if self.counted.get(r.id, 0) < r.needed]
+
+    def _ages(self) -> list[tuple[int, int, str, tuple[str, ...]]]:
+        """Answer when which grants grow too old for what."""
+        lives = {r.id: hours(r.lifetime) for r in self.approvals if r.lifetime is not None}
+        found: dict[tuple[int, str], list[str]] = {}
+        for person, answer in self.said.items():
+            for key, given in answer.given.items() if answer.verdict == "grant" else ():
+                if key in lives:
+                    found.setdefault((given + lives[key], person), []).append(key)
+        return [(hour, 1, person, tuple(sorted(keys))) for (hour, person), keys in found.items()]
+
+    def _moments(self) -> list[tuple[int, int, str, tuple[str, ...]]]:
+        """Answer what is to be done and when: in the order of hours, kinds, names."""
+        if self.status != "Pending" or self.is_over:
+            return []
+        found = [*self._ages(), *((until, 0, "", ()) for *_, until in self.handed)]
+        for r in self._awaited():
+            if r.escalate_after and r.id not in self.escalated:
+                found.append((self.opened[r.id] + hours(r.escalate_after), 2, r.id, ()))
+            if r.remind_before and r.id not in self.reminded:
+                early = self._until(r) - hours(r.remind_before)
+                found.append((max(self.opened[r.id], early), 3, r.id, ()))
+        return found
+
+    def next_moment(self) -> int:
+        ends = [self._until(r) for r in self._awaited()] if not self.is_over else []
+        return min([DEADLINE, *ends, *(m[0] for m in self._moments())])
+
+    def ring(self) -> None:
+        while due := sorted({m for m in self._moments() if m[0] <= self.hour}):
+            for hour, kind, name, keys in due:
+                if kind == 0:
+                    self.handed = [h for h in self.handed if h[3] != hour]
+                elif kind == 1:
+                    self._let_lapse(name, keys)
+                else:
+                    (self.escalated if kind == 2 else self.reminded).add(name)
+                    self.told.append(("Escalated" if kind == 2 else "Reminded", name))
+            self._conclude()
+
+    def _let_lapse(self, person: str, keys: tuple[str, ...]) -> None:
+        self.told.append(("Lapsed", person, *keys))
+        self.too_old |= {(person, key) for key in keys}
+        left = {k: hour for k, hour in self.said[person].given.items() if k not in keys}
+        self.said[person].given = left
+        if not left:
+            del self.said[person]
 
     def intend(self, status: str) -> None:
         if not self.is_over:
@@ -158,14 +318,7 @@ class Naive:
         """Do what follows from the time; `whole`: the request's own deadline is reached."""
         if self.is_over:
             return
-        late = {
-            r.id
-            for demanded in self.requirements
-            if demanded.id not in self.done
-            for way in self._left(demanded)
-            for r in way
-            if self.is_late(r) and self.counted.get(r.id, 0) < r.needed
-        }
+        late = {r.id for r in self._awaited() if self.is_late(r)}
         self.expired |= late
         if whole or any(not self._left(r) for r in self.requirements):
             self.intend("Expired")
@@ -175,6 +328,11 @@ class Naive:
     def resolve(self, requirements: Sequence[Requirement], now: Seen) -> bool:
         """Answer whether it may execute; the state is `now`."""
         assert self.seen is not None
+        if not self.is_over:
+            for hour, _, person, keys in sorted(self._ages()):
+                if hour <= self.hour:
+                    self._let_lapse(person, keys)
+            self._conclude()
         if self.status != "Approved" or self.is_over:
             return False
         moved = now.moved_from(self.seen)
@@ -185,31 +343,24 @@ class Naive:
         touched = {
             key for key, r in asked.items() if key in before and moved and self._touched(r, now)
         }
-        answered = {key for given in self.grants.values() for key in given}
-        answered |= {key for given in self.refusals.values() for key in given}
+        answered = {key for said in self.said.values() for key in said.given}
         renewed = bool(touched & answered or asked.keys() - before.keys())
         gone = (before.keys() - asked.keys()) | touched
-        self.grants = {
-            person: kept
-            for person, given in self.grants.items()
-            if (kept := {key: seen for key, seen in given.items() if key not in gone})
-        }
-        self.refusals = {
-            person: left for person, given in self.refusals.items() if (left := given - gone)
-        }
+        for person, said in [*self.said.items()]:
+            said.given = {key: hour for key, hour in said.given.items() if key not in gone}
+            if not said.given:
+                del self.said[person]
+        self.too_old = {(person, key) for person, key in self.too_old if key not in gone}
+        self.escalated -= gone
         anew = gone | {
             key
-            for key in self.expired
+            for key in self.opened.keys() - self.done
             if renewed or _within(key, self.requirements) != _within(key, requirements)
         }
         self.requirements, self.seen = list(requirements), now
         self.done -= gone
         self.expired -= anew
-        self.opened = {
-            key: hour
-            for key, hour in self.opened.items()
-            if key not in anew and (key in self.done or not renewed)
-        }
+        self.opened = {key: hour for key, hour in self.opened.items() if key not in anew}
         self._conclude()
         return self.status == "Approved"
 
@@ -222,10 +373,10 @@ class Naive:
         return now.part(requirement) != self.seen.part(requirement)
 
     def _is_refused(self, r: Requirement) -> bool:
-        refused = sum(r.id in given for given in self.refusals.values())
+        refused = sum(r.id in given for given in self.all_said("refuse").values())
         if r.refusals is not None:
             return refused >= r.refusals
-        able = sum(r in self.names(p) for p in self.may if p != "ana")
+        able = sum(r in self.owns(p) for p in self.may if p != "ana")
         return bool(refused) and able - refused < r.needed
 
     def _left(self, demanded: Requirement) -> list[list[Requirement]]:
@@ -239,6 +390,11 @@ class Naive:
     def _conclude(self) -> None:
         lost = any(not self._left(r) for r in self.requirements)
         self._fill()
+        waited = {r.id for r in self._awaited()}
+        for key in waited - self.waited:
+            self.opened[key] = self.hour
+            self.reminded.discard(key)
+        self.waited = waited
         if lost:
             self.intended = "Rejected"
             return
@@ -277,8 +433,9 @@ class Naive:
                     for each in way:
                         told = max(self.counted[each.id], beside.count(each.id))
                         self.counted[each.id] = told
-        for key in reached:
-            self.opened.setdefault(key, self.hour)
+        for key in reached - self.opened.keys():
+            self.opened[key] = self.hour
+            self.reminded.discard(key)
         done = {
             key
             for key, r in everything(self.requirements).items()
@@ -286,6 +443,7 @@ class Naive:
         }
         for key in self.done - done:
             self.opened[key] = self.hour
+            self.reminded.discard(key)
         self.done = done
 
     def _is_open_choice(self, r: Requirement) -> bool:
@@ -303,7 +461,7 @@ class Naive:
 
     def _seat(self, way: Sequence[Requirement], taken: list[str]) -> bool:
         """Fill the seats of a way, one by one; answer whether all are."""
-        people = {p: list(given) for p, given in self.grants.items()}
+        people = self.all_said("grant")
         for r in way:
             while taken.count(r.id) < r.needed and fillable([*taken, r.id], people):
                 taken.append(r.id)
