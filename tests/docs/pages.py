@@ -15,6 +15,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
 )
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_REMARK = re.compile(r"<!-- (?P<text>.+?) -->", re.DOTALL)
 _HEADING = re.compile(r"^#+ +(?P<title>.+)$", re.MULTILINE)
 
 
@@ -56,6 +57,22 @@ def blocks(page: Path, language: str | None = None) -> list[Block]:
         if language in (None, block.language):
             found.append(block)
     return found
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A comment, which no reader sees: its line and its text."""
+
+    line: int
+    text: str
+
+
+def remarks(page: Path) -> list[Remark]:
+    text = page.read_text("utf-8")
+    return [
+        Remark(text[: match.start()].count("\n") + 1, match["text"])
+        for match in _REMARK.finditer(text)
+    ]
 
 
 def prose(page: Path) -> str:
