@@ -113,9 +113,14 @@ class World:
     ) -> MutationRequest:
         """Wait until something holds of the request."""
         async with asyncio.timeout(seconds):
-            while not holds(request := await self.request(handle)):
+            while True:
+                try:
+                    if holds(request := await self.request(handle)):
+                        return request
+                except RPCError as error:
+                    if not is_passing(error):
+                        raise
                 await asyncio.sleep(0.02)
-        return request
 
     async def pending(self, handle: Handle) -> MutationRequest:
         """Wait until the request waits for somebody."""

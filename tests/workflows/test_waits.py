@@ -321,6 +321,7 @@ async def test_a_chain_of_fifty_runs_through(world: World) -> None:
     assert (await world.result(chain[-1], seconds=60)).status == "Executed"
 
 
+@pytest.mark.parametrize("way", ["local_first"], indirect=True)
 async def test_one_waits_for_two_hundred(world: World) -> None:
     others = [await world.start("Add", needs=[{"people": ["ben"]}]) for _ in range(200)]
     for other in others:
