@@ -155,15 +155,14 @@ def _lapsed(request: MutationRequest, moment: _Moment, at: datetime) -> Mutation
 def _escalated(request: MutationRequest, moment: _Moment, at: datetime) -> MutationRequest:
     """Let others answer as well."""
     (state,) = (r for r in request.requirements if r.id == moment.name)
-    others = state.requirement.escalate_to
+    asked, others = state.requirement, state.requirement.escalate_to
     request = append(
         request,
         Category.APPROVAL,
         "Escalated",
         actor_id=SYSTEM,
         at=at,
-        reason=f"{state.requirement.describe()} has been open since "
-        f"{state.opened_at}; {others.describe()} may answer as well.",
+        reason=f"{asked.describe()} is still open; {others.describe()} may answer as well.",
         requirement=state.id,
         who=[*others.tokens],
     )

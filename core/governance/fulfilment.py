@@ -20,6 +20,7 @@ from .lifecycle import append, intend, move
 from .matching import choose, match
 from .people import SYSTEM
 from .request import (
+    Answer,
     Category,
     Cause,
     Closing,
@@ -520,43 +521,54 @@ def _overdue(over: RequirementState, late: Sequence[RequirementState]) -> Closin
     return Closing(status=Status.EXPIRED, actor_id=SYSTEM, reason=reason, cause=cause)
 
 
+_FAILED: Final = {
+    RequirementKind.CHECK: ("check", "failed"),
+    RequirementKind.SCHEDULE: ("unsatisfiable", "no_window"),
+    RequirementKind.DEPENDENCY: ("dependency", "ended"),
+    RequirementKind.QUOTA: ("quota", "over_budget"),
+}
+"""How a request is rejected where whoever looked does not say it."""
+
+
 def _no(request: MutationRequest, lost: RequirementState) -> Closing:
     """Answer the end of a request that has no way left: by what failed last, or who refused."""
     inside = {r.id for r in members(lost.requirement)}
-    failed = [
-        r.finding
-        for r in request.requirements
-        if r.id in inside and r.finding is not None and r.has_failed
+    states = [r for r in request.requirements if r.id in inside]
+    refused = [r for r in states if _is_refused(r)]
+    refusals = [
+        a
+        for a in request.answers
+        if a.verdict == "refuse" and any(r.id in a.bindings for r in refused)
     ]
+    failed = [(r.finding.at, r, r.finding) for r in states if r.finding and r.has_failed]
     if not failed:
-        return _rejected(request, lost)
-    last = max(failed, key=lambda finding: finding.at)
+        return _rejected(request, lost, refused, refusals[-1])
+    at, state, finding = max(failed, key=lambda each: each[0])
+    if refusals and refusals[-1].at >= at:
+        return _rejected(request, lost, refused, refusals[-1])
+    category, code = _FAILED[RequirementKind(state.requirement.kind)]
+    said = Rejection(
+        category=category,
+        code=code,
+        message=f"{state.requirement.describe()}: {finding.reason}",
+        metadata={"requirement": state.id},
+    )
     return Closing(
         status=Status.REJECTED,
-        actor_id=last.actor_id,
-        reason=last.reason,
-        rejection=last.rejection,
+        actor_id=finding.actor_id,
+        reason=finding.reason,
+        rejection=finding.rejection or said,
     )
 
 
-def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
-    inside = {r.id for r in members(refused.requirement)}
-    last = next(
-        a
-        for a in reversed(request.answers)
-        if a.verdict == "refuse" and not inside.isdisjoint(a.bindings)
-    )
-    refusing = {
-        actor
-        for r in request.requirements
-        if r.id in inside and _is_refused(r)
-        for actor in r.refused_by
-    }
-    review = all(
-        r.requirement.kind == RequirementKind.REVIEW
-        for r in request.requirements
-        if r.id in inside and _is_refused(r)
-    )
+def _rejected(
+    request: MutationRequest,
+    lost: RequirementState,
+    refused: Sequence[RequirementState],
+    last: Answer,
+) -> Closing:
+    refusing = {actor for r in refused for actor in r.refused_by}
+    review = all(r.requirement.kind == RequirementKind.REVIEW for r in refused)
     said = "The review failed, by" if review else "Refused by"
     message = f"{said} {', '.join(sorted(refusing))}" + (f": {last.reason}" if last.reason else ".")
     given = next(
@@ -570,7 +582,7 @@ def _rejected(request: MutationRequest, refused: RequirementState) -> Closing:
             category="approval",
             code="review_failed" if review else "refused",
             message=message,
-            metadata={"requirement": refused.id, "given": given},
+            metadata={"requirement": lost.id, "given": given},
         ),
     )
 
