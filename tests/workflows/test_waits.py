@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -81,6 +81,40 @@ async def test_g9_a_check_that_is_never_done_expires(world: World) -> None:
 
     assert (await world.result(handle)).status == "Expired"
     assert codes(await world.agree(handle), "check")[-1] == "Expired"
+
+
+async def test_g9_room_that_never_comes_expires(world: World) -> None:
+    need = {"kind": "quota", "key": world.fresh(), "budget": {"limit": 1, "per": "P60D"}}
+    first = await world.start("Add", needs=[need])
+    assert (await world.result(first)).status == "Executed"
+    handle = await world.start("Add", needs=[{**need, "seconds": 3600}])
+    await world.pending(handle)
+
+    await world.skip(handle, timedelta(hours=2))
+
+    assert (await world.result(handle)).status == "Expired"
+    assert codes(await world.agree(handle), "quota")[-1] == "Expired"
+
+
+async def test_g9_a_moment_that_is_taken_away_expires(world: World) -> None:
+    calendar = f"calendars/{world.fresh()}"
+    soon = (datetime.now(UTC) + timedelta(hours=2)).replace(tzinfo=None, microsecond=0)
+    window = {"start": soon.isoformat(), "duration": "PT1H", "name": "the only one"}
+    await set_calendar(world, calendar, {"allow": [window]})
+    handle = await world.start("Add", needs=[{"kind": "schedule", "calendar": calendar}])
+    shown = await world.pending(handle)
+    assert shown.pending[0].again_at == soon.replace(tzinfo=UTC)
+
+    await set_calendar(world, calendar, {"allow": [{**window, "start": "2020-01-01T00:00:00"}]})
+    await world.until(handle, lambda r: r.pending and r.pending[0].again_at is None)
+    await world.skip(handle, timedelta(days=14, seconds=1))
+
+    assert (await world.result(handle)).status == "Expired"
+
+
+async def set_calendar(world: World, state_id: str, calendar: dict[str, Any]) -> None:
+    handle = await world.start("SetCalendar", state_id=state_id, parameters={"calendar": calendar})
+    assert (await world.result(handle)).status == "Executed"
 
 
 @pytest.mark.parametrize("reason", EVERY)
