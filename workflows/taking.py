@@ -97,6 +97,7 @@ class Taking(Holding):
             actor_id=message.actor_id,
             credential=message.credential,
             grant=grant,
+            to=message.to,
         )
         summary = f"Look up {message.actor_id}"[:200]
         if grant is None:

@@ -398,3 +398,47 @@ async def test_several_reasons_are_all_shown_and_met_in_any_order(world: World) 
     await fulfil(world, handle, "eve")
 
     assert (await world.result(handle)).status == "Executed"
+
+
+# Hands and words.
+
+
+async def test_g6_a_right_handed_on_lets_another_answer_and_the_two_count_once(
+    world: World,
+) -> None:
+    handle = await world.start("Add", needs=[{"people": ["ben", "cleo"], "needed": 2}])
+    await world.pending(handle)
+    until = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+
+    def hand_on(to: str) -> dict[str, str]:
+        return {"decision_id": f"to-{to}", "actor_id": "cleo", "to": to, "until": until}
+
+    await handle.signal("delegate", hand_on("ana"))
+    await handle.signal("delegate", hand_on("nobody"))
+    await handle.signal("delegate", hand_on("eve"))
+    shown = await world.until(handle, lambda r: r.delegations)
+    assert "user:eve" in shown.pending[0].who
+    assert [m.error for m in shown.refused_messages] == ["SelfApproval", "UnknownActor"]
+
+    assert (await world.decide(handle, "eve")).status == "Pending"
+    assert (await world.decide(handle, "cleo")).status == "Pending"
+    assert (await world.decide(handle, "ben")).status == "Executed"
+    seats = (await world.agree(handle)).requirements[0].granted_by
+    assert len(seats) == 2
+
+
+async def test_a_comment_is_kept_once_and_decides_nothing(world: World) -> None:
+    handle = await world.start("Add", needs=[{"people": ["ben"]}])
+    await world.pending(handle)
+    said = {"decision_id": "c-1", "actor_id": "eve", "text": "why now?"}
+
+    await handle.signal("comment", said)
+    await handle.signal("comment", said)
+    await handle.signal("comment", {**said, "text": "something else"})
+    await handle.signal("comment", {**said, "decision_id": "c-2", "actor_id": "nobody"})
+    request = await world.until(handle, lambda r: r.refused_count == 2)
+
+    assert [c.text for c in world.store.comments(handle.id)] == ["why now?"]
+    assert request.comments == 1
+    assert [m.error for m in request.refused_messages] == ["DecisionIdReused", "UnknownActor"]
+    assert (await world.decide(handle, "ben")).status == "Executed"
