@@ -9,11 +9,10 @@ from sqlalchemy import Connection, Double, bindparam, case, cast, func, select
 
 from core.budgets import Use
 
-from . import documents, rows, writing
+from . import documents, rows, waiting, writing
 from .database import Together
 from .protocol import Ended, Queued, Reservation, Reserved
 from .schema import RESERVED, WAITING, reservations
-from .waiting import MOST_USES, raise_unless_same_budget, use_of
 
 _LAST: Final = 2**62
 """A place behind every other."""
@@ -23,7 +22,7 @@ _open = (_row.budget == bindparam("budget"), _row.consumed_at.is_(None))
 # Exact up to ten times the largest limit; beyond that there is no room, however much it is.
 _amount = cast(_row.amount, Double)
 
-CLAIM = select(_row.budget, _row.position, _row.state, _row.reserved_at).where(
+CLAIM = select(_row.budget, _row.amount, _row.position, _row.state, _row.reserved_at).where(
     _row.request_id == bindparam("request_id"),
     _row.requirement_id == bindparam("requirement_id"),
 )
@@ -48,7 +47,7 @@ _COMMITTED = (
     select(_row.consumed_at, _row.amount, func.sum(_amount).over().label("total"))
     .where(_row.budget == bindparam("budget"), _row.consumed_at > bindparam("since"))
     .order_by(_row.consumed_at, _row.position, _row.request_id, _row.requirement_id)
-    .limit(MOST_USES)
+    .limit(bindparam("most"))
 )
 
 
@@ -61,7 +60,7 @@ def reserving(wanted: Reservation) -> Callable[[Connection, Together], Reserved 
             return Ended(writing.standing(at, wanted.request_id, ended=True))
         claim = at.execute(CLAIM, key).first()
         if claim is not None:
-            raise_unless_same_budget(wanted, claim.budget)
+            waiting.raise_unless_same_budget(wanted, claim.budget)
             if claim.state == RESERVED:
                 return Reserved(at=documents.read_moment(claim.reserved_at))
         writing.lock_budget(at, wanted.budget)
@@ -71,7 +70,7 @@ def reserving(wanted: Reservation) -> Callable[[Connection, Together], Reserved 
         together()
         if claim is None:
             writing.add_claim(at, row)
-        else:
+        elif room or claim.amount != wanted.amount:
             writing.update_claim(at, row)
         return Reserved(at=wanted.at) if room else Queued(use)
 
@@ -85,9 +84,10 @@ def _use(at: Connection, wanted: Reservation, position: int) -> tuple[int, Use]:
     at all, and whoever consumed it tells those who wait.
     """
     live = at.execute(_OPEN, {"budget": wanted.budget, "position": position}).one()
-    window = {"budget": wanted.budget, "since": documents.moment(wanted.since)}
+    since = documents.moment(wanted.since)
+    window = {"budget": wanted.budget, "since": since, "most": waiting.MOST_USES}
     used = at.execute(_COMMITTED, window).all()
-    return live.last, use_of(
+    return live.last, waiting.use_of(
         [(documents.read_moment(each.consumed_at), each.amount) for each in used],
         total=int(used[0].total) if used else 0,
         reserved=int(live.reserved),

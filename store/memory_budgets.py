@@ -10,8 +10,9 @@ from core.budgets import Use
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 
+from . import waiting
 from .protocol import Queued, Reservation, Reserved
-from .waiting import MOST_USES, Claims, claims, raise_unless_same_budget, use_of
+from .waiting import Claims, claims, raise_unless_same_budget, use_of
 
 Key = tuple[str, str]
 """A request and one of its requirements."""
@@ -114,7 +115,7 @@ class Budgets:
         )
         live = list(self._open(wanted.budget))
         return use_of(
-            [(at, amount) for at, *_, amount in committed[:MOST_USES]],
+            [(at, amount) for at, *_, amount in committed[: waiting.MOST_USES]],
             total=sum(amount for *_, amount in committed),
             reserved=sum(each.wanted.amount for each in live if not each.is_waiting),
             ahead=sum(

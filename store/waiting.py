@@ -49,7 +49,9 @@ def news(record: MutationRequest) -> tuple[str, ...]:
     if record.resulting_version not in {None, before}:
         found.append(f"state:{record.state_id}")
     asked = (r for r in _quotas(record) if r.opened_at or _is_decided(record, r.id))
-    found += [f"budget:{r.requirement.wanted.key}" for r in asked]
+    # As they stand: an ending is never refused for what a demand was written like.
+    keys = (r.requirement.parameters.get("key") for r in asked)
+    found += [f"budget:{key}" for key in keys if key]
     return tuple(dict.fromkeys(found))
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from core.budgets import Use
+from core.budgets import Use, room_again
 from core.errors import InvalidValue, UnknownRequest
 from core.governance import lifecycle
 from core.governance.outcome import Ending
@@ -29,6 +29,7 @@ from tests.store.nouns import (
     quota,
 )
 
+HOUR = timedelta(hours=1)
 ONE = quota()
 BIG = quota(amount=10**15)
 
@@ -340,22 +341,32 @@ class Quotas:
     def test_of_very_many_commits_the_later_ones_are_told_as_one(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        several = quota(amount=waiting.MOST_USES + 3)
-        names = [f"r{number}" for number in range(waiting.MOST_USES + 2)]
-        for number, name in enumerate(names):
+        monkeypatch.setattr(waiting, "MOST_USES", 5)
+        for number in range(8):
+            name = f"r{number}"
             waits(store, name, ONE)
-            store.reserve(claim(name, ONE, limit=10**6))
-            store.end(commit(name, ONE, minutes=number / 100))
-        waits(store, "last", several)
+            store.reserve(claim(name, ONE))
+            store.end(commit(name, ONE, minutes=number))
+        waits(store, "last", quota(amount=10))
 
-        answer = store.reserve(claim("last", several, at=later(minutes=30), limit=1))
+        answer = store.reserve(claim("last", quota(amount=10), at=later(minutes=30)))
 
         assert isinstance(answer, Queued)
-        committed = answer.use.committed
-        assert len(committed) == waiting.MOST_USES + 1
-        assert sum(amount for _, amount in committed) == waiting.MOST_USES + 2
-        assert committed[0] == (AT, 1)
-        assert committed[-2:] == ((committed[-2][0], 1), (committed[-2][0], 2))
+        each = tuple((later(minutes=number), 1) for number in range(5))
+        assert answer.use.committed == (*each, (later(minutes=4), 3))
+        again = {
+            amount: room_again(
+                answer.use, amount, 10, slides=HOUR, next_period=later(minutes=30) + HOUR
+            )
+            for amount in (3, 7, 8, 10)
+        }
+        # Up to what is told one by one the moment is exact; beyond that it is none too late.
+        assert again == {
+            3: later(minutes=60),
+            7: later(minutes=64),
+            8: later(minutes=64),
+            10: later(minutes=64),
+        }
 
     def test_the_bounds_of_what_is_asked_are_held(self) -> None:
         wanted = claim("r1", ONE)

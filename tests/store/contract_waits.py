@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from core.errors import UnknownRequest
 from core.governance import lifecycle
@@ -185,6 +186,15 @@ class Waits:
         ending = cancel_of(unreached.model_copy(update={"requirements": (waiting,)}))
 
         assert store.end(ending) == Ended(ending.request, waiters=False)
+
+    def test_a_demand_nobody_can_read_is_in_the_way_of_no_ending(self, store: Store) -> None:
+        written: list[dict[str, JsonValue]] = [{}, {"key": ""}, {"budget": "none"}]
+        for name, parameters in zip(("r1", "r2", "r3"), written, strict=True):
+            unreadable = Requirement(kind="quota", parameters=parameters)
+            ending = cancel_of(demanding(asked(name), unreadable))
+
+            assert store.end(ending) == Ended(ending.request)
+            assert store.end(ending) == Ended(ending.request)
 
     def test_who_registers_while_another_ends_is_seen_or_sees_it(self, store: Store) -> None:
         for number in range(10):

@@ -11,28 +11,35 @@ import pytest
 
 from core.errors import MutatorError
 from core.governance.request import MutationRequest
+from core.requirements import Requirement
 from store import MemoryStore
 from store.protocol import Ask, RequestFilter, Store
 from tests.core.builders import ChoosePlan, later
 from tests.store.nouns import (
     asked,
     cancel_of,
+    claim,
     commented,
     commit_of,
+    demanding,
     everything,
     initial,
+    quota,
+    saying,
     tried,
     waiting_for,
 )
 
 Question = Callable[[Store], object]
 
+NAMES = ["r0", "r1", "r2", "r3"]
 TOKENS = ("user:ben", "role:security", "group:ops")
+QUOTAS = (quota("a"), quota("a", 2), quota("b"))
 
 
 def a_question(chance: random.Random) -> Question:
     """Draw something to ask of a store; the same of both."""
-    name = f"r{chance.randrange(4)}"
+    name = chance.choice(NAMES)
     state_id = f"quota/{chance.randrange(2)}"
     reason = chance.choice(["more room"] * 9 + ["another wish"])
     request: MutationRequest = asked(name, state_id=state_id, reason=reason)
@@ -49,6 +56,14 @@ def a_question(chance: random.Random) -> Question:
     cancel = cancel_of(request)
     mutation = ChoosePlan(plan=f"plan-{chance.randrange(3)}")
     commit = commit_of(request, version, fence=fence, mutation=mutation)
+    wants = [*chance.sample(QUOTAS, chance.randrange(3))]
+    waiting = demanding(picture, Requirement.dependency(*chance.sample(NAMES, 2)), *wants)
+    served = demanding(request, *wants[1:], holding=wants[:1])
+    at = later(minutes=chance.randrange(90))
+    fulfilled = commit_of(served, version, fence=fence, at=at, mutation=mutation)
+    given_up = cancel_of(waiting)
+    room = claim(name, chance.choice(QUOTAS), at=at, limit=chance.randrange(1, 4))
+    comment = saying(chance.choice("ab"), name, by=chance.choice(["ben", "BEN", "carl"]))
     wanted = RequestFilter(
         state_id=chance.choice([None, state_id]),
         statuses=chance.choice([(), ("Pending",), ("Executed", "Canceled")]),
@@ -67,8 +82,32 @@ def a_question(chance: random.Random) -> Question:
             lambda store: list(store.requests(wanted, limit=2, after=chance_of(name))),
             lambda store: store.drift(state_id, version, version + 2),
             lambda store: [store.delivered(d.key, later()) for d in store.undelivered(state_id)],
-            lambda store: store.ended_among(["r0", "r1", "r2", "r3"]),
+            lambda store: store.ended_among(NAMES),
+            lambda store: store.keep(ask, given.get("answer")),
+            lambda store: store.note(waiting, **given),
+            lambda store: store.note(served, fence=fence),
+            lambda store: store.end(fulfilled),
+            lambda store: store.end(given_up),
+            lambda store: store.reserve(room),
+            lambda store: store.reserve(room),
+            lambda store: store.reserve(room),
+            lambda store: [store.reserved(name, each.id) for each in QUOTAS],
+            lambda store: store.add_comment(comment, most=2),
+            waits,
         ]
+    )
+
+
+def waits(store: Store) -> object:
+    """Ask all that can be read of those who wait."""
+    tokens = [f"request:{each}" for each in NAMES]
+    return (
+        store.standings(NAMES),
+        [store.told_by([each]) for each in (*tokens, *TOKENS, "budget:a", "state:quota/0")],
+        store.told_by(tokens, limit=2),
+        store.untold(),
+        [store.queue(budget) for budget in "ab"],
+        [store.comments(each) for each in NAMES],
     )
 
 
@@ -95,3 +134,4 @@ def test_the_fake_and_the_database_answer_alike(
         assert answer_of(fake, question) == answer_of(sqlite_store, question)
 
     assert everything(fake) == everything(sqlite_store)
+    assert waits(fake) == waits(sqlite_store)

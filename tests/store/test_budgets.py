@@ -1,0 +1,298 @@
+"""The law of budgets, on random histories, against a model that keeps lists and adds them up."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.budgets import Use, room_again
+from core.governance import lifecycle
+from core.governance.request import Category, MutationRequest
+from core.requirements import Requirement
+from store import MemoryStore
+from store.protocol import Conflict, Ended, Queued, Reserved, Store
+from tests.core.builders import AT
+from tests.store.nouns import asked, cancel_of, claim, commit_of, demanding, quota
+
+HOUR = timedelta(hours=1)
+WHO = range(6)
+BUDGETS = ("a", "b")
+STEPS = ("ask", "ask", "ask", "ask", "commit", "commit", "cancel", "renew", "found", "drop")
+
+_examples = itertools.count()
+
+amounts = st.integers(1, 4)
+demands = st.fixed_dictionaries({"a": amounts}, optional={"b": amounts})
+steps = st.tuples(st.sampled_from(STEPS), st.sampled_from(WHO), st.sampled_from((0, 0, 1, 7, 30)))
+
+
+@dataclass(frozen=True)
+class Window:
+    """An hour that slides, or the hour of the clock."""
+
+    slides: bool
+
+    def since(self, at: datetime) -> datetime:
+        """Answer when it began; what is of the first moment of a clock's hour is in it."""
+        return at - HOUR if self.slides else _hour(at) - timedelta(microseconds=1)
+
+
+@dataclass
+class Model:
+    """What a budget is, said as plainly as it can be: a queue, who has room, what was committed."""
+
+    limit: int
+    window: Window
+    wanted: dict[tuple[int, str], int]
+    places: dict[str, list[int]] = field(default_factory=lambda: {key: [] for key in BUDGETS})
+    reserved: set[tuple[int, str]] = field(default_factory=set)
+    committed: list[tuple[str, datetime, int]] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+
+    def ask(self, who: int, key: str, at: datetime) -> Use | None:
+        """Take a place and, where it fits, room; answer what is in the way where it does not."""
+        if (who, key) in self.reserved:
+            return None
+        if who not in self.places[key]:
+            self.places[key].append(who)
+        before = self.places[key][: self.places[key].index(who)]
+        use = Use(
+            committed=tuple(
+                (then, amount)
+                for budget, then, amount in self.committed
+                if budget == key and then > self.window.since(at)
+            ),
+            reserved=sum(self.wanted[each] for each in self.reserved if each[1] == key),
+            ahead=sum(self.wanted[w, key] for w in before if (w, key) not in self.reserved),
+        )
+        taken = sum(amount for _, amount in use.committed) + use.reserved + use.ahead
+        if taken + self.wanted[who, key] > self.limit:
+            return use
+        self.reserved.add((who, key))
+        return None
+
+    def commit(self, who: int, at: datetime) -> bool:
+        """Consume all that is wanted; answer whether there is room reserved for all of it."""
+        if not self.reserved.issuperset(self.of(who)):
+            return False
+        self.committed += [(key, at, self.wanted[who, key]) for _, key in self.of(who)]
+        self.end(who)
+        return True
+
+    def end(self, who: int) -> None:
+        self.leave(who)
+        self.ended.add(who)
+
+    def leave(self, who: int) -> None:
+        self.give_back(who)
+        for _, key in self.of(who):
+            if who in self.places[key]:
+                self.places[key].remove(who)
+
+    def give_back(self, who: int) -> None:
+        self.reserved -= self.of(who)
+
+    def of(self, who: int) -> set[tuple[int, str]]:
+        return {each for each in self.wanted if each[0] == who}
+
+    def queue(self, key: str) -> list[int]:
+        return [who for who in self.places[key] if (who, key) not in self.reserved]
+
+    def windows(self) -> Iterator[int]:
+        """Answer how much was committed in every window that ends at a commit, in every budget."""
+        for key, end, _ in self.committed:
+            yield sum(
+                amount
+                for budget, then, amount in self.committed
+                if budget == key
+                and then <= end
+                and (end - HOUR < then if self.window.slides else _hour(end) == _hour(then))
+            )
+
+
+class Asker:
+    """The requests of one history, on a store that other histories used before."""
+
+    def __init__(self, store: Store, wanted: dict[tuple[int, str], int], limit: int) -> None:
+        self.store = store
+        self._limit = limit
+        self._name = f"h{next(_examples)}"
+        self.quotas = {
+            (who, key): quota(f"{self._name}/{key}", amount)
+            for (who, key), amount in wanted.items()
+        }
+        for who in {who for who, _ in wanted}:
+            store.note(self.picture(who), fence=1)
+
+    def name(self, who: int) -> str:
+        return f"{self._name}.{who}"
+
+    def picture(self, who: int, *, demands: bool = True, holding: bool = False) -> MutationRequest:
+        """Answer the request as it stands, always with as many decisions."""
+        of = [each for (w, _), each in self.quotas.items() if w == who] if demands else []
+        request = asked(self.name(who), state_id=f"quota/{self.name(who)}")
+        return lifecycle.append(
+            demanding(request, *(() if holding else of), holding=of if holding else ()),
+            Category.REQUIREMENT,
+            "Opened",
+            actor_id="system:mutator",
+            at=AT,
+            requirement=self._any(who).id,
+        )
+
+    def ask(self, who: int, key: str, at: datetime, since: datetime) -> Reserved | Queued | Ended:
+        wanted = self.quotas[who, key]
+        return self.store.reserve(
+            claim(self.name(who), wanted, at=at, since=since, limit=self._limit)
+        )
+
+    def reserved(self, who: int) -> set[str]:
+        return {
+            key
+            for (w, key), each in self.quotas.items()
+            if w == who and self.store.reserved(self.name(who), each.id)
+        }
+
+    def queue(self, key: str) -> list[str]:
+        return list(self.store.queue(f"{self._name}/{key}"))
+
+    def _any(self, who: int) -> Requirement:
+        return next(each for (w, _), each in self.quotas.items() if w == who)
+
+
+@pytest.fixture(params=["memory", "sqlite_store", "postgres_store"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each store; a history has names of its own, so that many may share it."""
+    if request.param == "memory":
+        return MemoryStore()
+    found: Store = request.getfixturevalue(request.param)
+    return found
+
+
+@given(
+    limit=st.integers(1, 7),
+    slides=st.booleans(),
+    who=st.lists(demands, min_size=len(WHO), max_size=len(WHO)),
+    history=st.lists(steps, min_size=5, max_size=40),
+)
+@settings(
+    deadline=None,
+    derandomize=True,  # the same histories on every store
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_room_is_never_given_twice_and_goes_to_whoever_asked_first(
+    store: Store,
+    limit: int,
+    slides: bool,
+    who: list[dict[str, int]],
+    history: list[tuple[str, int, int]],
+) -> None:
+    wanted = {(n, key): amount for n, each in enumerate(who) for key, amount in each.items()}
+    model = Model(limit, Window(slides), wanted)
+    asker = Asker(store, wanted, limit)
+    at = AT
+
+    for step, number, minutes in history:
+        at += timedelta(minutes=minutes)
+        _take(step, number, at, model, asker)
+        assert all(total <= limit for total in model.windows())
+
+    for key in BUDGETS:
+        assert asker.queue(key) == [asker.name(each) for each in model.queue(key)]
+    for number in WHO:
+        assert asker.reserved(number) == {key for who, key in model.reserved if who == number}
+        store.end(cancel_of(asker.picture(number)))
+    assert [asker.queue(key) for key in BUDGETS] == [[], []]
+    _nothing_is_left_reserved(asker, model, at)
+
+
+def _take(step: str, who: int, at: datetime, model: Model, asker: Asker) -> None:
+    """Take a step on the store and on the model, and compare what they answer."""
+    store, ended = asker.store, who in model.ended
+    match step:
+        case "ask":
+            for _, key in sorted(model.of(who)):
+                answer = asker.ask(who, key, at, model.window.since(at))
+                if ended:
+                    assert isinstance(answer, Ended)
+                elif (use := model.ask(who, key, at)) is not None:
+                    assert answer == Queued(use)
+                else:
+                    assert isinstance(answer, Reserved)
+        case "commit":
+            ending = commit_of(asker.picture(who, holding=True), at=at)
+            assert isinstance(store.end(ending), Ended) == (ended or model.commit(who, at))
+            assert ended or who in model.ended or store.end(ending) == Conflict(0)
+        case "cancel":
+            for _ in range(2):
+                assert isinstance(store.end(cancel_of(asker.picture(who))), Ended)
+            if not ended:
+                model.end(who)
+        case "renew":
+            store.note(asker.picture(who), fence=1)
+            model.give_back(who)
+        case "found":
+            store.note(asker.picture(who, holding=True), fence=1)
+        case _:
+            store.note(asker.picture(who, demands=False), fence=1)
+            model.leave(who)
+
+
+def _nothing_is_left_reserved(asker: Asker, model: Model, at: datetime) -> None:
+    """Ask for more than there can be: what is answered is what was committed, and no more."""
+    store = asker.store
+    for key in BUDGETS:
+        prober = asked(f"{asker.name(9)}.{key}")
+        wanted = quota(asker.quotas[0, "a"].wanted.key[:-1] + key, 10**6)
+        store.note(demanding(prober, wanted), fence=1)
+
+        answer = store.reserve(
+            claim(prober.request_id, wanted, at=at, since=AT - HOUR, limit=model.limit)
+        )
+
+        assert isinstance(answer, Queued)
+        total = sum(amount for budget, _, amount in model.committed if budget == key)
+        assert (answer.use.reserved, answer.use.ahead) == (0, 0)
+        assert sum(amount for _, amount in answer.use.committed) == total
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+@pytest.mark.timeout(300)
+def test_a_thousand_requests_are_served_in_turn_ten_an_hour(sqlite_store: Store) -> None:
+    """Each comes five minutes after the one before, and asks again when it was told to."""
+    wanted = quota()
+    names = [f"r{number:03}" for number in range(1000)]
+    asking = [(AT + timedelta(minutes=5 * number), name) for number, name in enumerate(names)]
+    served: list[tuple[datetime, str]] = []
+    for _, name in asking:
+        request = asked(name, state_id=f"quota/{name}")
+        sqlite_store.note(demanding(request, wanted), fence=1)
+
+    while asking:
+        at, name = heapq.heappop(asking)
+        match sqlite_store.reserve(claim(name, wanted, at=at)):
+            case Queued(use):
+                again = room_again(use, 1, 10, slides=HOUR, next_period=at + HOUR)
+                assert again is not None
+                assert again > at
+                heapq.heappush(asking, (again, name))
+            case _:
+                request = asked(name, state_id=f"quota/{name}")
+                ending = commit_of(demanding(request, holding=[wanted]), at=at)
+                assert isinstance(sqlite_store.end(ending), Ended)
+                served.append((at, name))
+
+    assert [name for _, name in served] == names
+    times = [at for at, _ in served]
+    assert all(later - first >= HOUR for first, later in zip(times, times[10:], strict=False))
+    assert times[-1] - times[0] <= HOUR * 100
