@@ -83,7 +83,8 @@ class Lookups:
     def known(self, loaded: Loaded) -> Facts:
         """Answer the facts as they were looked up last, and ask nobody."""
         looked_up = {name: known.lookup for name, known in self._known.items()}
-        return Facts(self._at, self._request.fulfilled, looked_up=looked_up)
+        given = {"state_id": self._request.state_id}
+        return Facts(self._at, self._request.fulfilled, given, looked_up=looked_up)
 
     @property
     def are_usable(self) -> bool:

@@ -382,7 +382,7 @@ class Requirement(Value):
 
         Args:
             key: Which budget; whoever names the same key shares it, so whatever it is for stands
-                in it, such as a region: `f"deploys/{mutation.region}"`.
+                in it, such as the state: `f"deploys/{facts['state_id']}"`.
             budget: The budget, or the id of a state that is one.
             amount: How much this request takes.
             duration: How long to wait for room.

@@ -53,6 +53,7 @@ async def test_what_was_looked_up_is_recorded_with_each_evaluation(world: World)
     for facts in recorded:
         again = Facts.read(facts)
         assert again["owner"] == f"{state_id} at 0"
+        assert again["state_id"] == state_id
         assert again.recorded() == facts
 
 
