@@ -268,6 +268,26 @@ async def test_a_failed_check_rejects_and_says_why(desk: Desk) -> None:
     assert "too slow" in failed.out
 
 
+async def test_a_right_is_handed_on_from_the_command_line(desk: Desk) -> None:
+    needing(desk, {"roles": ["security"], "needed": 1})
+    request_id = await pending(desk)
+
+    handed = await desk.run(
+        *("delegate", request_id, "--as", "ben", "--to", "cleo", "--until", "3d", "--json")
+    )
+    shown = await desk.run("show", request_id)
+    inbox = await desk.run("pending", "--as", "cleo", "--json")
+    nobody = await desk.run("delegate", request_id, "--as", "ben", "--to", "zoe", "--until", "3d")
+    done = await desk.run("approve", request_id, "--as", "cleo", "--json")
+
+    assert (handed.code, handed.value["status"]) == (ExitCode.DONE, "Pending")
+    assert "cleo may answer in the place of ben until" in shown.out
+    assert request_id in {r["request_id"] for r in inbox.value}
+    assert (nobody.code, nobody.err.count("\n")) == (ExitCode.REFUSED, 1)
+    assert "zoe" in nobody.err
+    assert done.value["status"] == "Executed"
+
+
 async def test_a_newer_request_supersedes_from_the_command_line(desk: Desk) -> None:
     needing(desk, {"roles": ["approver"], "needed": 1})
     state_id = state()

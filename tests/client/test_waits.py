@@ -14,6 +14,7 @@ from core.errors import (
     DecisionRefused,
     NotAuthorised,
     NotFulfillable,
+    NothingToDelegate,
     NotSuperseding,
     RequestClosed,
     UnknownActor,
@@ -23,6 +24,7 @@ from core.errors import (
 from core.governance.request import MutationRequest, Status
 from tests.support.box import Add
 from tests.support.world import World
+from wire.names import Signal
 
 CALLBACK = {"kind": "check", "name": "silent", "people": ["ben"]}
 REVIEW = {"kind": "review", "roles": ["security"], "needed": 1, "title": "Secure"}
@@ -108,6 +110,44 @@ async def test_a_fulfilment_repeated_after_the_end_is_answered_by_the_record(
     assert first.status == again.status == "Executed"
     with pytest.raises(RequestClosed):
         await mutator.fulfil(request.request_id, "passed", **said | {"decision_id": "run-8"})
+
+
+# Delegating.
+
+
+async def test_a_right_is_handed_on_and_used(mutator: Mutator, world: World) -> None:
+    request = await waiting(mutator, wish(world, {"roles": ["security"], "needed": 1}))
+    until = datetime.now(UTC) + timedelta(days=1)
+
+    reply = await mutator.delegate(
+        request.request_id, actor_id="ben", to="cleo", until=until, reason="away"
+    )
+    shown = await mutator.get(request.request_id)
+    inbox = await mutator.pending("cleo")
+    done = await mutator.approve(request.request_id, actor_id="cleo")
+
+    assert reply.status == "Pending"
+    (handed,) = shown.delegations
+    assert (handed.actor_id, handed.to, handed.until) == ("ben", "cleo", until)
+    assert request.request_id in {r.request_id for r in inbox}
+    assert done.status == "Executed"
+
+
+async def test_a_delegation_that_does_not_count_is_refused_by_name(
+    mutator: Mutator, world: World
+) -> None:
+    request = await waiting(mutator, wish(world, ONE))
+    until = datetime.now(UTC) + timedelta(days=1)
+
+    for actor, to, error in (
+        ("ben", "ben", NothingToDelegate),
+        ("ben", "nobody-knows", UnknownActor),
+        ("nobody-knows", "ben", UnknownActor),
+        ("dan", "ben", NotAuthorised),
+    ):
+        with pytest.raises(error):
+            await mutator.delegate(request.request_id, actor_id=actor, to=to, until=until)
+    assert (await mutator.get(request.request_id)).delegations == ()
 
 
 # Superseding.
@@ -222,6 +262,27 @@ async def test_a_signal_that_nobody_reads_is_not_reported_as_done(world: World) 
         await unheard.delegate(
             submitted.request_id, actor_id="ben", to="cleo", until=until, within=0.5
         )
+
+
+async def test_a_refusal_is_that_of_the_message_and_not_of_another(
+    mutator: Mutator, world: World
+) -> None:
+    request = await waiting(mutator, wish(world, {"roles": ["security"], "needed": 1}))
+    handle = world.client.get_workflow_handle(request.request_id)
+    message = {"decision_id": "d-1", "actor_id": "ben", "to": "ben", "until": "2099-01-01T00:00Z"}
+    await handle.signal(Signal.DELEGATE, message)
+    until = datetime.now(UTC) + timedelta(days=1)
+
+    with pytest.raises(DecisionRefused):
+        await mutator.delegate(
+            request.request_id, actor_id="ben", to="cleo", until=until, decision_id="d-1"
+        )
+    reply = await mutator.delegate(
+        request.request_id, actor_id="ben", to="cleo", until=until, decision_id="d-2"
+    )
+
+    assert reply.settled
+    assert len((await mutator.get(request.request_id)).delegations) == 1
 
 
 # Asking.
