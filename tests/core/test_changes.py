@@ -891,11 +891,11 @@ def test_ten_thousand_keys_take_time_in_proportion(make: str) -> None:
 
     def seconds(size: int) -> float:
         before, after = state(size, 0), state(size, 1)
-        began = time.perf_counter()
+        began = time.process_time()  # whatever else the machine does meanwhile
         changes = diff(before, after, identity=ITEMS)
         assert len(changes.changes) == size
         assert apply(before, changes) == after
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     small = min(seconds(1000) for _ in range(5))
 

@@ -125,9 +125,9 @@ def _worst_instances() -> list[tuple[list[tuple[str, int]], dict[str, list[str]]
 
 def test_the_worst_quorum_of_two_hundred_people_and_twenty_leaves_is_matched_at_once() -> None:
     for seats, people in _worst_instances():
-        began = time.perf_counter()
+        began = time.process_time()
         match(seats, people)
-        spent = time.perf_counter() - began
+        spent = time.process_time() - began
 
         assert spent < 0.05  # the budget is 0.005; ten times that, so that a busy machine passes
 
