@@ -24,7 +24,11 @@ def ended(answer: type[E], outside: Outside, record: MutationRequest) -> E:
 
     Whoever wrote the ending may have been lost before it said so; it is said again.
     """
-    quotas = [r for r in record.requirements if r.requirement.kind == RequirementKind.QUOTA]
+    quotas = [
+        r
+        for r in record.requirements
+        if r.requirement.kind == RequirementKind.QUOTA and r.requirement.is_whole
+    ]
     tokens = [
         f"request:{record.request_id}",
         f"state:{record.state_id}",

@@ -97,8 +97,9 @@ def room_again(
         left -= each
         if left + wanted <= limit:
             return at + slides
-    # Those ahead fill the budget at least once more before there is room.
-    return next_period
+    # Those ahead fill the budget before there is room, each time for as long as the window is.
+    times = -(-wanted // limit) - 1
+    return next_period + slides * (times - 1)
 
 
 def _oldest_first(committed: Iterable[tuple[datetime, int]]) -> list[tuple[datetime, int]]:

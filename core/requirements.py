@@ -409,6 +409,27 @@ class Requirement(Value):
         )
 
     @cached_property
+    def is_whole(self) -> bool:
+        """Answer whether something here can meet it: its kind is known, and it says what it needs.
+
+        What a policy makes by hand, without a constructor, may not.
+        """
+        try:
+            match self.kind:
+                case RequirementKind.SCHEDULE:
+                    return bool(self.timing)
+                case RequirementKind.QUOTA:
+                    return bool(self.wanted)
+                case RequirementKind.CHECK:
+                    return bool(self.check_name)
+                case RequirementKind.DEPENDENCY:
+                    return bool(self.requests)
+                case _:
+                    return self.kind in BY_PEOPLE or bool(self.alternatives)
+        except ValidationError:
+            return False
+
+    @cached_property
     def timing(self) -> Timing:
         """Answer what a schedule demands."""
         return Timing.model_validate(self.parameters)

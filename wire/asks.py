@@ -307,7 +307,7 @@ class SendWakeups(Value):
         quotas = (
             r.requirement
             for r in request.requirements
-            if r.requirement.kind == RequirementKind.QUOTA
+            if r.requirement.kind == RequirementKind.QUOTA and r.requirement.is_whole
         )
         return SendWakeups(
             request_id=request.request_id,

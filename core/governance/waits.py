@@ -210,7 +210,9 @@ def _looked_at(request: MutationRequest) -> tuple[RequirementState, ...]:
     if request.status is not Status.PENDING or request.closing is not None:
         return ()
     return tuple(
-        r for r in fulfilment.awaited(request) if r.requirement.kind in fulfilment.LOOKED_AT
+        r
+        for r in fulfilment.awaited(request)
+        if r.requirement.kind in fulfilment.LOOKED_AT and r.requirement.is_whole
     )
 
 

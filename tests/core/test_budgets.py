@@ -1,0 +1,80 @@
+"""When there is room again: never told too late, whoever is ahead."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.budgets import Use, room_again
+from core.governance.request import told_by
+from core.requirements import Requirement
+from tests.core.builders import AT
+
+HOUR = timedelta(hours=1)
+
+
+def again(use: Use, amount: int, limit: int) -> timedelta | None:
+    found = room_again(use, amount, limit, slides=HOUR, next_period=AT + HOUR)
+    return None if found is None else found - AT
+
+
+def test_room_comes_when_enough_of_what_was_committed_has_left_the_window() -> None:
+    committed = tuple((AT - timedelta(minutes=50 - n), 1) for n in range(4))
+
+    assert again(Use(committed=committed), 1, 4) == timedelta(minutes=10)
+    assert again(Use(committed=committed), 3, 4) == timedelta(minutes=12)
+    assert again(Use(committed=committed, reserved=1), 3, 4) == timedelta(minutes=13)
+
+
+def test_those_ahead_fill_the_window_as_often_as_they_need_to() -> None:
+    assert again(Use(ahead=10), 1, 10) == HOUR
+    assert again(Use(ahead=20), 1, 10) == 2 * HOUR
+    assert again(Use(ahead=19), 1, 10) == HOUR
+    assert again(Use(reserved=10, ahead=10), 1, 10) == 2 * HOUR
+
+
+def test_what_never_fits_has_no_moment() -> None:
+    assert again(Use(), 5, 4) is None
+
+
+def test_a_calendar_budget_is_looked_at_when_its_next_period_begins() -> None:
+    begins = AT + timedelta(minutes=7)
+
+    assert room_again(Use(ahead=50), 1, 10, slides=None, next_period=begins) == begins
+
+
+@given(
+    limit=st.integers(1, 4),
+    ahead=st.lists(st.integers(1, 4), max_size=12),
+    amount=st.integers(1, 4),
+)
+def test_whoever_waits_is_never_told_a_moment_that_is_too_late(
+    limit: int, ahead: list[int], amount: int
+) -> None:
+    ahead = [min(each, limit) for each in ahead]
+    amount = min(amount, limit)
+    told = again(Use(ahead=sum(ahead)), amount, limit)
+
+    # The soonest it can be: everybody commits the moment there is room, first come first served.
+    commits: list[tuple[timedelta, int]] = []
+    now = timedelta(0)
+    for each in [*ahead, amount]:
+        while sum(size for at, size in commits if at > now - HOUR) + each > limit:
+            now = min(at for at, _ in commits if at > now - HOUR) + HOUR
+        commits.append((now, each))
+
+    if sum(ahead) + amount > limit:
+        assert told is not None
+        assert told <= now
+
+
+@pytest.mark.parametrize("kind", ["check", "schedule", "dependency", "quota"])
+def test_a_requirement_made_by_hand_that_says_nothing_is_never_met(kind: str) -> None:
+
+    bare = Requirement(kind=kind)
+
+    assert not bare.is_whole
+    assert told_by(bare, asking=True) == ()
