@@ -59,7 +59,6 @@ def reserve(
         requirement: The quota that demands it.
         at: The workflow's time.
     """
-    wanted = requirement.wanted
 
     def not_yet(reason: str, again_at: datetime | None) -> Finding:
         return Finding(
@@ -71,6 +70,9 @@ def reserve(
             again_at=again_at,
         )
 
+    if not requirement.parameters:
+        return not_yet("it does not say which budget", None)
+    wanted = requirement.wanted
     try:
         budget = wanted.budget or read_as(outside, wanted.budget_id or "", Budget)
         since, next_period = window_of(budget, at)

@@ -38,15 +38,19 @@ class Overlooked:
             request, self._version(request.state_id)
         ):
             self._moved.append(request.request_id)
-        for state in awaited(request):
-            if state.requirement.kind == RequirementKind.QUOTA:
-                asking = self._asking.setdefault(state.requirement.wanted.key, {})
-                asking[request.request_id] = state.requirement
+        if any(r.requirement.kind == RequirementKind.QUOTA for r in request.requirements):
+            self._add_quotas(request)
 
     def found(self) -> list[str]:
         """Answer who is to be woken."""
         roomy = [each for budget in sorted(self._asking) for each in self._with_room(budget)]
         return [*self._outside.store.untold(), *self._moved, *roomy]
+
+    def _add_quotas(self, request: MutationRequest) -> None:
+        for state in awaited(request):
+            if state.requirement.kind == RequirementKind.QUOTA and state.requirement.parameters:
+                asking = self._asking.setdefault(state.requirement.wanted.key, {})
+                asking[request.request_id] = state.requirement
 
     def _version(self, state_id: str) -> int | None:
         if state_id not in self._versions:

@@ -71,7 +71,7 @@ class Telling:
         waiting = [*store.told_by(tokens)]
         for budget in ask.budgets:
             waiting += store.queue(budget, limit=FIRST)
-        return [each for each in waiting if each != ask.request_id]
+        return waiting
 
 
 async def wake_dispatcher(outside: Outside, state_id: str) -> None:

@@ -6,10 +6,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -17,7 +17,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import checks as module
 from activities.checks import Checking
-from core import Requirement
+from core import Domain, Intent, Mutation, Requirement, Secret
 from core.checks import (
     MAX_EVIDENCE,
     Callback,
@@ -32,9 +32,27 @@ from core.digests import digest
 from core.governance import waits
 from core.governance.assessment import CheckPlan
 from core.governance.request import Finding, MutationRequest, Status
+from core.model import Value
 from core.requirements import either
+from core.secrets import HmacRedactor
 from tests.activities.desk import Desk, later, look_at, opened, run, run_both
 from wire.asks import AssessRequest, LookedAt
+
+
+class Vault(Value):
+    note: str = "open"
+    token: Annotated[str, Secret()] = "the-only-token"
+
+
+class Open(Mutation[Vault]):
+    """Open a vault."""
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="open", category="vault")
+
+    def apply(self, state: Vault) -> Vault:
+        return state
 
 
 @dataclass
@@ -81,7 +99,14 @@ def desk(tmp_path: Path, runner: Runner) -> Iterator[Desk]:
         Callback("ticket", runner.plain, timeout=7, retries=3),
         Callback("silent"),
     )
-    with opened(tmp_path, checks=declared) as made:
+    vault = Domain(
+        name="vault",
+        state=Vault,
+        mutations=(Open,),
+        initial=lambda _: Vault(),
+        checks=declared[:1],
+    )
+    with opened(tmp_path, checks=declared, domains=[vault]) as made:
         yield made
 
 
@@ -156,11 +181,14 @@ def test_what_failed_ends_the_request_with_its_evidence(desk: Desk, runner: Runn
 def test_what_cannot_be_said_yet_is_asked_again_when_the_check_says(
     desk: Desk, runner: Runner, pause: timedelta | None, again: timedelta
 ) -> None:
-    runner.answer = CheckAnswer(verdict="not_yet", reason="queued", again_in=pause)
+    runner.answer = CheckAnswer(
+        verdict="not_yet", reason="queued", again_in=pause, evidence={"place": 3}
+    )
 
     found = look(desk, checked(desk), minutes=1)
 
     assert (found.verdict, found.reason) == ("not_yet", "queued")
+    assert found.metadata == {"place": 3}
     assert found.again_at == later(minutes=1) + again
 
 
@@ -220,6 +248,23 @@ def test_of_a_state_that_was_never_opened_it_is_told_the_first_version(
     look(desk, request)
 
     assert runner.asked[0].state == {"numbers": {}}
+
+
+def test_a_secret_of_the_state_is_shown_to_no_check(desk: Desk, runner: Runner) -> None:
+    request = checked(desk).model_copy(update={"state_id": "vault/a"})
+    redactor = HmacRedactor(b"0" * 32)
+    outside = replace(desk.outside, redactor=redactor)
+
+    run(Checking(outside).run_check, look_at(request))
+
+    assert runner.asked[0].state == {"note": "open", "token": redactor("the-only-token")}
+
+
+def test_g10_where_nothing_stands_for_secrets_it_blocks(desk: Desk, runner: Runner) -> None:
+    found = look(desk, checked(desk).model_copy(update={"state_id": "vault/a"}))
+
+    assert found.verdict == "not_yet"
+    assert runner.asked == []
 
 
 # What is none.
@@ -554,6 +599,24 @@ def test_a_question_is_filed_once_with_its_key(desk: Desk, runner: Runner) -> No
     again = waits.found(request, {state.id: found}, found.at)
     assert look(desk, again, file=True, minutes=9) == found
     assert len(runner.asked) == 1
+
+
+def test_filed_twice_at_once_it_has_one_key_and_one_answer(desk: Desk, runner: Runner) -> None:
+    both = threading.Barrier(2)
+    names = iter(["T-1", "T-2"])
+
+    def meet() -> None:
+        both.wait(5)
+        runner.answer = next(names)
+
+    runner.first = [meet, meet]
+    request = checked(desk, "ticket", people=["ben"])
+
+    one, other = run_both(Checking(desk.outside).file_check, look_at(request))
+
+    assert one == other
+    assert runner.asked[0].key == runner.asked[1].key
+    assert look(desk, request, file=True) == one.finding
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from activities.budgets import Reserving
+from activities.budgets import reserve as reserve_now
+from activities.looking import look
 from activities.resolve import Resolving
 from core import Domain, Intent, Mutation, Requirement
 from core.budgets import Budget
 from core.governance import waits
 from core.governance.request import Finding, MutationRequest, Status, WishedMutation
+from core.requirements import LAST_STEP
 from tests.activities.desk import NOON, Desk, later, look_at, opened, run, run_both
 from wire.asks import LookedAt, ResolveVersion
 
@@ -206,6 +209,16 @@ def test_g10_a_budget_that_cannot_be_read_blocks_by_name_and_is_looked_at_again(
     assert not desk.store.queue("deploys")
 
 
+def test_g10_a_quota_that_says_nothing_blocks(desk: Desk) -> None:
+    nothing = Requirement(kind="quota", step=LAST_STEP)
+
+    found = reserve_now(desk.outside, "r", nothing, NOON)
+
+    assert isinstance(found, Finding)
+    assert (found.verdict, found.again_at) == ("not_yet", None)
+    assert found.reason == "it does not say which budget"
+
+
 # Asked twice, late, or after the end.
 
 
@@ -250,6 +263,17 @@ def test_one_that_ends_between_the_two_reads_answers_its_record_as_well(
     assert answer == LookedAt(ended=ended[0], waiters=True)
 
 
+def test_an_ending_says_to_whoever_asks_that_there_may_be_room_for_others(desk: Desk) -> None:
+    request, other = asking(desk, amount=6), asking(desk, "s", 6)
+    reserve(desk, request)
+    reserve(desk, other)
+    desk.cancel(request)
+
+    answer = run(Reserving(desk.outside).reserve_quota, look_at(request))
+
+    assert answer.waiters
+
+
 # What a request relies on is looked at again before it executes.
 
 
@@ -260,13 +284,14 @@ def test_room_that_is_reserved_no_more_is_asked_for_again_and_nothing_commits(de
     # Its picture of before is noted again, by a message that counted: it gives the room back.
     desk.store.note(request.model_copy(update={"decisions": ready.decisions}), fence=1)
 
+    (found,) = look(desk.outside, ready, desk.demanded, later(minutes=1)).values()
     changed = desk.change(ready, at=later(minutes=1))
 
     (state,) = changed.requirements
+    assert (found.verdict, found.again_at) == ("not_yet", later(minutes=1))
     assert changed.status is Status.PENDING
-    assert state.finding is not None
-    assert state.finding.again_at == later(minutes=1)
-    assert "no longer" in state.finding.reason
+    assert state.finding == found
+    assert "no longer" in found.reason
     assert changed.decisions[-2].code == "Reopened"
     assert waits.to_look_at(changed, later(minutes=1)) == (state,)
     assert desk.store.state("box/a").version == 0  # type: ignore[union-attr]  # it was assessed

@@ -100,7 +100,7 @@ def test_an_ask_of_before_wakes_the_dispatcher_as_it_did(desk: Desk) -> None:
     assert run(Telling(desk.outside).send_wakeups, ask) == WokenUp(dispatchers=1)
 
 
-def test_who_waits_for_several_things_is_told_once_and_nobody_of_themselves(desk: Desk) -> None:
+def test_who_waits_for_several_things_is_told_once(desk: Desk) -> None:
     older = asking(desk, "a", at=later(hours=-1))
     desk.demanded[:] = [Requirement.quota("deploys", ONE)]
     request = desk.open("b", depends_on=("a",))
