@@ -224,8 +224,8 @@ async def meanwhile_others_go_on(stage: Stage) -> None:
         expired = await stage.until(expiring.request_id, Status.EXPIRED)
     await stage.has_ended(expired, Status.EXPIRED)
     await teller.tell("And the moment of sale-quota has come:")
-    executed = await stage.executes(scheduled.request_id, version=1)
-    expect(executed_at(executed) >= moment, "sale-quota should not be executed before its moment")
+    sold = await stage.executes(scheduled.request_id, version=1)
+    expect(executed_at(sold) >= moment, "sale-quota should not be executed before its moment")
 
 
 async def a_rollout_that_soaks(stage: Stage) -> None:
