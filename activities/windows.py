@@ -314,23 +314,26 @@ def _begun(window: Window, rule: Recurrence, first: datetime, last: datetime) ->
 
 
 def _period(start: datetime, rule: Recurrence, first: datetime) -> datetime:
-    """Answer where the last period begins that the rule counts, at or before `first`."""
-    every, day = rule.interval, start.replace(hour=0, minute=0, second=0)
+    """Answer a moment in the last period that the rule counts, at or before `first`.
+
+    In a week it is the first, as `dateutil` takes what is left of it for the whole.
+    """
+    every = rule.interval
     match rule.frequency:
         case Frequency.YEARLY:
             years = (first.year - start.year) // every * every
-            return day.replace(year=start.year + years, month=1, day=1)
+            return datetime(start.year + years, 1, 1)  # noqa: DTZ001 - by the clock on the wall
         case Frequency.MONTHLY:
             months = (first.year - start.year) * 12 + first.month - start.month
             years, month = divmod(start.month - 1 + months // every * every, 12)
-            return day.replace(year=start.year + years, month=month + 1, day=1)
+            return datetime(start.year + years, month + 1, 1)  # noqa: DTZ001 - as above
         case Frequency.WEEKLY:
-            begin = day - timedelta(days=(day.weekday() - rule.week_start) % 7)
-            step = timedelta(weeks=every)
+            into = timedelta(days=(start.weekday() - rule.week_start) % 7)
+            begin, step = start.replace(hour=0, minute=0, second=0) - into, timedelta(weeks=every)
         case Frequency.DAILY:
-            begin, step = day, timedelta(days=every)
+            begin, step = start, timedelta(days=every)
         case Frequency.HOURLY:
-            begin, step = start.replace(minute=0, second=0), timedelta(hours=every)
+            begin, step = start, timedelta(hours=every)
     return begin + (first - begin) // step * step
 
 

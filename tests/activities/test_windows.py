@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import takewhile
@@ -306,6 +307,15 @@ def test_clocks_may_change_by_half_an_hour() -> None:
     assert found == (utc("2026-10-03 14:30"), utc("2026-10-03 16:00"))
 
 
+def test_the_first_and_last_day_of_a_month_are_so_on_the_wall() -> None:
+    # They are 14 hours ahead of UTC on Kiritimati, and 11 behind it in Pago Pago.
+    ahead = Calendar(timezone="Pacific/Kiritimati", allow=(once("2026-02-01 06:00", HOUR),))
+    behind = Calendar(timezone="Pacific/Pago_Pago", allow=(once("2026-01-31 20:00", HOUR),))
+
+    assert opened(ahead, "2026-01-10 00:00") == (utc("2026-01-31 16:00"), utc("2026-01-31 17:00"))
+    assert opened(behind, "2026-01-10 00:00") == (utc("2026-02-01 07:00"), utc("2026-02-01 08:00"))
+
+
 def test_until_means_a_time_on_the_wall_or_in_utc_as_it_is_written() -> None:
     def last(until: str) -> datetime:
         daily = again("2026-01-01 00:30", HOUR, f"FREQ=DAILY;UNTIL={until}")
@@ -359,6 +369,13 @@ def test_a_window_that_comes_every_few_years_is_found() -> None:
     )
 
     assert look(leap_days, "2026-06-01 00:00").at == utc("2028-02-29 00:00")
+
+
+@pytest.mark.parametrize("year", [1900, 2395, 2398, 2999])
+def test_a_window_of_leap_days_comes_whatever_year_it_begins_in(year: int) -> None:
+    yearly = again(f"{year}-03-01 00:00", DAY, "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29")
+
+    raise_unless_readable(Calendar(allow=(yearly,)))
 
 
 def test_a_look_at_a_calendar_of_ten_years_takes_few_milliseconds() -> None:
@@ -436,18 +453,44 @@ def rules(draw: st.DrawFn) -> str:
 def test_a_rule_taken_up_years_later_says_what_it_says_when_walked_from_its_start(
     rule: str, start: datetime, first: int
 ) -> None:
-    window = Window(start=start, duration=HOUR, rule=rule)
-    since = start + first * DAY
+    with suppress(InvalidValue):
+        raise_unless_readable(Calendar(allow=(again(start.isoformat(), HOUR, rule),)))
+        assert_as_walked(rule, start, start + first * DAY)
+
+
+def assert_as_walked(rule: str, start: datetime, since: datetime) -> None:
     until = since + 60 * DAY
-    try:
-        raise_unless_readable(Calendar(allow=(window,)))
-    except InvalidValue:
-        return
+    window = Window(start=start, duration=HOUR, rule=rule)
 
     found = list(windows._starts(window, ZoneInfo("UTC"), since, until))
 
     walked = takewhile(lambda each: each < until, rrulestr(rule, dtstart=start))
     assert found == [each for each in walked if each >= since]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY",
+        "FREQ=YEARLY;INTERVAL=3",
+        "FREQ=YEARLY;BYMONTH=3,11",
+        "FREQ=YEARLY;BYDAY=1MO;BYSETPOS=-1",
+        "FREQ=MONTHLY",
+        "FREQ=MONTHLY;INTERVAL=5",
+        "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+        "FREQ=WEEKLY",
+        "FREQ=WEEKLY;INTERVAL=3;BYDAY=SU,MO",
+        "FREQ=WEEKLY;INTERVAL=3;BYDAY=SU,MO;WKST=SU",
+        "FREQ=DAILY;INTERVAL=11",
+        "FREQ=DAILY;INTERVAL=11;COUNT=30",
+        "FREQ=HOURLY;INTERVAL=7",
+    ],
+)
+def test_a_rule_is_taken_up_in_its_own_pace(rule: str) -> None:
+    start = wall("2018-05-17 09:10:20")
+
+    for later in range(0, 7 * 365, 50):
+        assert_as_walked(rule, start, start + later * DAY)
 
 
 def test_positions_are_counted_in_whole_weeks_also_in_the_first() -> None:
