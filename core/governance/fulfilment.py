@@ -24,6 +24,7 @@ from .request import (
     Category,
     Cause,
     Closing,
+    Decision,
     Finding,
     MutationRequest,
     PendingReason,
@@ -126,7 +127,7 @@ def with_findings(
     states: list[RequirementState] = []
     for state in request.requirements:
         finding = findings.get(state.id)
-        if finding is None or finding.binding != state.binding or _is_not_asked(state):
+        if finding is None or not _is_about(finding, state):
             states.append(state)
             continue
         if finding.verdict == "failed" and not state.has_failed:
@@ -155,13 +156,16 @@ def awaited(request: MutationRequest) -> list[RequirementState]:
     ]
 
 
-def _count(request: MutationRequest, at: datetime) -> MutationRequest:
+def _count(
+    request: MutationRequest, at: datetime, before: MutationRequest | None = None
+) -> MutationRequest:
     """Fill seats and open steps, step by step; of alternatives one is taken, and only it counts."""
-    before = request
+    before = before or request
     request = _refused(request)
     states, now = _states(request), _seating(request)
     demanded = [requirement for requirement, _ in now.ways]
-    full = _full(now.filled, states)
+    taken = _full(now.filled, states)
+    full = taken | {r.id for r in states.values() if r.holds and not _is_quota(r)}
     opened = set(reached(demanded, full))
     filled: dict[str, tuple[str, ...]] = {}
     for requirement, left in now.ways if len(states) > len(demanded) else ():
@@ -172,15 +176,16 @@ def _count(request: MutationRequest, at: datetime) -> MutationRequest:
                 filled[key] = max(filled.get(key, ()), who, key=len)
     filled |= now.filled
     unmet = {m.id for each in demanded if not each.is_met(full) for m in members(each)}
+    if idle := [r for r in states.values() if _is_idle(r, opened, taken | unmet)]:
+        for each in idle:
+            request = given_back(request, each, at, is_reached=each.id in opened)
+        return _count(request, at, before)
+    for requirement, left in now.ways:
+        states[requirement.id] = _met_by(states[requirement.id], left, full)
     for key in dict.fromkeys(r.id for each in demanded for r in _inner_first(each)):
-        if (state := states.get(key)) is None:
-            continue
-        is_reached = key in opened
-        if _is_idle(state, reached=is_reached, taken=key in full or key in unmet):
-            request, states[key] = given_back(request, state, at, reached=is_reached)
-        else:
+        if key in states:
             request, states[key] = _advance(
-                request, state, filled.get(key, ()), at, full=full, reached=is_reached
+                request, states[key], filled.get(key, ()), at, full=full, reached=key in opened
             )
     request = request.model_copy(
         update={"requirements": tuple(states[r.id] for r in request.requirements)}
@@ -206,15 +211,15 @@ def _waited_for_anew(request: MutationRequest, before: MutationRequest) -> Mutat
 
 
 def given_back(
-    request: MutationRequest, state: RequirementState, at: datetime, *, reached: bool = False
-) -> tuple[MutationRequest, RequirementState]:
-    """Give back what is reserved; it is asked for again when all before it is met.
+    request: MutationRequest, state: RequirementState, at: datetime, *, is_reached: bool = False
+) -> MutationRequest:
+    """Give back what is reserved; it is asked for again once something waits for it.
 
     Args:
         request: The request as it is.
         state: The quota.
         at: The present.
-        reached: Whether all before it is met, and it is only that nothing waits for it.
+        is_reached: Whether all before it is met, and it is only that nothing waits for it.
     """
     if state.holds:
         request = append(
@@ -226,22 +231,29 @@ def given_back(
             reason="What was reserved is given back; it is asked for again when it is needed.",
             requirement=state.id,
         )
-    update: dict[str, object] = {"status": "open"}
-    if not reached:
-        update = {"status": "waiting", "opened_at": None, "deadline": None}
-    return request, state.model_copy(update={**update, "finding": None})
+    update: dict[str, object] = {"status": "open", "finding": None}
+    if not is_reached:
+        update |= {"status": "waiting", "opened_at": None, "deadline": None}
+    return request.model_copy(
+        update={
+            "requirements": tuple(
+                r.model_copy(update=update) if r.id == state.id else r for r in request.requirements
+            )
+        }
+    )
 
 
-def _is_idle(state: RequirementState, *, reached: bool, taken: bool) -> bool:
+def _is_idle(state: RequirementState, opened: Collection[str], wanted: Collection[str]) -> bool:
     """Answer whether room that is reserved, or asked for, would be kept from others for nothing.
 
     Args:
         state: How far the requirement is.
-        reached: Whether all before it is met.
-        taken: Whether something is met by it, or could be.
+        opened: What waits for nothing before it.
+        wanted: By what something is met, or could be.
     """
-    asks = state.requirement.kind == RequirementKind.QUOTA and state.status in {"open", "fulfilled"}
-    return asks and not (reached and taken)
+    if not _is_quota(state) or state.status not in {"open", "fulfilled"}:
+        return False
+    return state.id not in opened or (state.holds and state.id not in wanted)
 
 
 def _refused(request: MutationRequest) -> MutationRequest:
@@ -293,7 +305,26 @@ def _left(
     if requirement.kind != ANY:
         return [(requirement,)]
     known = [way for way in ways_left(requirement, ended) if all(r.id in states for r in way)]
-    return sorted(known, key=lambda way: any(states[r.id].status != "fulfilled" for r in way))
+    now = states[requirement.id].met_by
+
+    def rank(way: Way) -> tuple[bool, bool]:
+        return _ids(way) != now, any(states[r.id].status != "fulfilled" for r in way)
+
+    return sorted(known, key=rank)
+
+
+def _met_by(
+    state: RequirementState, left: Sequence[Way], full: Collection[str]
+) -> RequirementState:
+    """Say which of its alternatives it is met by."""
+    if state.requirement.kind != ANY:
+        return state
+    met = (_ids(way) for way in left if all(r.id in full for r in way))
+    return state.model_copy(update={"met_by": next(met, ())})
+
+
+def _ids(way: Way) -> tuple[str, ...]:
+    return tuple(r.id for r in way)
 
 
 def _tried(
@@ -379,7 +410,7 @@ def _fulfilled(
             "QuorumSatisfied" if requirement.kind == RequirementKind.APPROVAL else "Fulfilled",
             actor_id=SYSTEM,
             at=at,
-            reason=given if by_people else _met_by(requirement, full),
+            reason=given if by_people else _by_which(state, full),
             requirement=state.id,
         )
     return append(
@@ -431,6 +462,10 @@ def _inner_first(requirement: Requirement) -> Iterator[Requirement]:
     yield requirement
 
 
+def _is_quota(state: RequirementState) -> bool:
+    return state.requirement.kind == RequirementKind.QUOTA
+
+
 def _needed(state: RequirementState) -> int:
     return state.requirement.needed
 
@@ -457,8 +492,11 @@ def _full(
     return frozenset(key for key, who in filled.items() if len(who) >= _places(states[key]))
 
 
-def _is_not_asked(state: RequirementState) -> bool:
-    return state.requirement.kind == RequirementKind.QUOTA and state.status == "waiting"
+def _is_about(finding: Finding, state: RequirementState) -> bool:
+    """Answer whether it tells of what is asked now; room is asked for once all else is met."""
+    early = _is_quota(state) and state.status == "waiting"
+    looked_at = state.requirement.kind in LOOKED_AT
+    return looked_at and finding.binding == state.binding and not early
 
 
 def _is_refused(state: RequirementState) -> bool:
@@ -534,30 +572,38 @@ def _no(request: MutationRequest, lost: RequirementState) -> Closing:
     """Answer the end of a request that has no way left: by what failed last, or who refused."""
     inside = {r.id for r in members(lost.requirement)}
     states = [r for r in request.requirements if r.id in inside]
+    failed = {r.id: r for r in states if r.has_failed}
     refused = [r for r in states if _is_refused(r)]
-    refusals = [
-        a
+    refusals = {
+        a.decision: a
         for a in request.answers
         if a.verdict == "refuse" and any(r.id in a.bindings for r in refused)
-    ]
-    failed = [(r.finding.at, r, r.finding) for r in states if r.finding and r.has_failed]
-    if not failed:
-        return _rejected(request, lost, refused, refusals[-1])
-    at, state, finding = max(failed, key=lambda each: each[0])
-    if refusals and refusals[-1].at >= at:
-        return _rejected(request, lost, refused, refusals[-1])
+    }
+    last = next(
+        d
+        for d in reversed(request.decisions)
+        if d.number in refusals
+        or (d.code == "Failed" and str(d.metadata.get("requirement")) in failed)
+    )
+    if last.number in refusals:
+        return _rejected(request, lost, refused, refusals[last.number])
+    return _failed(failed[str(last.metadata["requirement"])], last)
+
+
+def _failed(state: RequirementState, decision: Decision) -> Closing:
     category, code = _FAILED[RequirementKind(state.requirement.kind)]
     said = Rejection(
         category=category,
         code=code,
-        message=f"{state.requirement.describe()}: {finding.reason}",
+        message=f"{state.requirement.describe()}: {decision.reason}",
         metadata={"requirement": state.id},
     )
+    given = state.finding.rejection if state.finding else None
     return Closing(
         status=Status.REJECTED,
-        actor_id=finding.actor_id,
-        reason=finding.reason,
-        rejection=finding.rejection or said,
+        actor_id=decision.actor_id,
+        reason=decision.reason,
+        rejection=given or said,
     )
 
 
@@ -642,9 +688,10 @@ def _as_it_would_be(state: RequirementState, who: tuple[str, ...]) -> Requiremen
     return state.model_copy(update={"granted_by": who, "status": status})
 
 
-def _met_by(requirement: Requirement, full: Collection[str]) -> str:
-    met = (way for way in ways(requirement) if all(r.id in full for r in way))
-    return " and ".join(r.describe() for r in next(met, ()))
+def _by_which(state: RequirementState, full: Collection[str]) -> str:
+    met = (way for way in ways(state.requirement) if all(r.id in full for r in way))
+    by = [way for way in met if not state.met_by or _ids(way) == state.met_by]
+    return " and ".join(r.describe() for r in next(iter(by), ()))
 
 
 def _was_due(requirement: Requirement, deadline: datetime | None) -> str:
@@ -684,11 +731,14 @@ def _text(state: RequirementState) -> str:
         words = f"{title}{requirement.kind} by {requirement.needed} of {who}"
         have = f", {len(state.granted_by)} given" if state.granted_by else ""
         return f"{words}{have}{later}"
-    if requirement.kind not in {ANY, *RequirementKind}:
-        return f"unknown requirement {requirement.kind!r}: nothing here can meet it"
+    if not requirement.is_whole:
+        known = requirement.kind in {ANY, *RequirementKind}
+        how = "a requirement that does not say what it needs" if known else "unknown requirement"
+        return f"{how} {requirement.kind!r}: nothing here can meet it"
     if finding is None:
         return f"{requirement.describe()}{later}"
-    again = f"; looked at again at {_iso(finding.again_at)}" if finding.again_at else ""
+    is_later = finding.again_at is not None and finding.again_at > finding.at
+    again = f"; looked at again at {_iso(finding.again_at)}" if is_later else ""
     return f"{requirement.describe()}: {finding.reason}{again}"
 
 

@@ -232,6 +232,7 @@ class RequirementState(Value):
         deadline: When it expires; it runs from when it opened.
         granted_by: Who fills its seats now; in an alternative that is not met, who would.
         refused_by: Who refuses it now.
+        met_by: Of one with alternatives that is met, the ids of what meets it.
         finding: What looking at it brought last, where nobody answers it from a seat.
         asked: How often it was looked at on its binding.
         lifetime: How long a grant counts here; `None`: as long as the request.
@@ -252,6 +253,7 @@ class RequirementState(Value):
     deadline: datetime | None = None
     granted_by: tuple[str, ...] = ()
     refused_by: tuple[str, ...] = ()
+    met_by: tuple[str, ...] = ()
     finding: Finding | None = None
     asked: int = 0
     lifetime: timedelta | None = None
@@ -379,7 +381,7 @@ def told_by(requirement: Requirement, *, asking: bool) -> tuple[str, ...]:
         asking: Whether it is unmet; one that is met needs to be told of nothing but what undoes it,
             and that is looked at again before the request executes.
     """
-    if not asking:
+    if not asking or not requirement.is_whole:
         return ()
     match requirement.kind:
         case RequirementKind.DEPENDENCY:

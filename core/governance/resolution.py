@@ -382,13 +382,10 @@ def _with_what_was_found(
 
 def _given_back(request: MutationRequest, at: datetime) -> MutationRequest:
     """Give back what is reserved in budgets; it keeps its place among those who ask for room."""
-    states: list[RequirementState] = []
     for each in request.requirements:
-        state = each
-        if state.requirement.kind == RequirementKind.QUOTA:
-            request, state = given_back(request, state, at)
-        states.append(state)
-    return request.model_copy(update={"requirements": tuple(states)})
+        if each.requirement.kind == RequirementKind.QUOTA:
+            request = given_back(request, each, at)
+    return request
 
 
 def is_superseded(request: MutationRequest, version: int | None) -> bool:
@@ -529,6 +526,7 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
                     "deadline": old.deadline,
                     "granted_by": old.granted_by,
                     "refused_by": old.refused_by,
+                    "met_by": old.met_by,
                     "reminded_at": old.reminded_at,
                 }
             )
@@ -567,7 +565,8 @@ def _compared(
         "dropped": found.dropped,
         "lapsed": found.lapsed,
     }
-    if adopt(request, assessment, at).status is not Status.APPROVED:
+    after = adopt(request, assessment, at)
+    if after.status is not Status.APPROVED or after.closing is not None:
         return update | {"outcome": ResolutionOutcome.RENEWED}
     if not base.moved:
         return update

@@ -14,6 +14,8 @@ from core.requirements import Requirement, Strategy
 
 TERMINAL = {"Rejected", "Canceled", "Expired", "Superseded", "Executed"}
 
+PEOPLE = {"approval", "review"}
+
 DEADLINE = 14 * 24
 """Hours after which a request has expired."""
 
@@ -111,6 +113,8 @@ class Naive:
     """Who handed on the right to answer what, to whom, until which hour."""
     reminded: set[str] = field(default_factory=set)
     escalated: set[str] = field(default_factory=set)
+    met_by: dict[str, list[str]] = field(default_factory=dict)
+    """Of each choice that is met, what it is met by."""
     waited: set[str] = field(default_factory=set)
     """Which approvals somebody was waited for at."""
     told: list[tuple[str, ...]] = field(default_factory=list)
@@ -122,6 +126,7 @@ class Naive:
 
     @property
     def approvals(self) -> list[Requirement]:
+        """Answer everything that is not a choice."""
         return [r for r in everything(self.requirements).values() if not is_choice(r)]
 
     def all_said(self, verdict: str) -> dict[str, list[str]]:
@@ -159,9 +164,8 @@ class Naive:
         for giver, key, to, until in self.handed:
             if to == person and self.hour < until:
                 by.setdefault(giver, []).append(key)
-        for giver, keys in by.items():
-            by[giver] = [k for k in keys if k in meant and k in self.opened]
-        able = [giver for giver, keys in by.items() if keys]
+        by = {g: [k for k in ks if k in meant and k in self.opened] for g, ks in by.items()}
+        able = [g for g, keys in by.items() if keys]
         lacking = [g for g in able if any(self._is_open(key) for key in by[g])] or able
         if not lacking:
             return None, []
@@ -179,11 +183,15 @@ class Naive:
         """Answer who has said something in which one of these people has a part."""
         return [p for p, s in self.said.items() if p in people or (s.place or p) in people]
 
-    def answer(self, person: str, verdict: str, named: str | None = None) -> bool:
+    def answer(
+        self, person: str, verdict: str, named: str | None = None, kind: str = "approval"
+    ) -> bool:
         """Answer whether what a person says counts."""
         if self.is_over or person == "ana":
             return False
-        place, may = self._right(person, self._meant(named))
+        known = everything(self.requirements)
+        meant = {key for key in self._meant(named) if known[key].kind == kind}
+        place, may = self._right(person, meant)
         mine = [r for r in self.approvals if r.id in may]
         demanded = {r.id for r in self.requirements}
         if not mine or any(self.is_late(r) for r in mine if r.id in demanded):
@@ -229,7 +237,7 @@ class Naive:
     def delegate(self, person: str, to: str, lasts: int, named: str | None) -> bool:
         """Answer whether somebody may let another answer in their place."""
         meant = self._meant(named)
-        mine = [r.id for r in self.owns(person) if r.id in meant]
+        mine = [r.id for r in self.owns(person) if r.id in meant and r.kind in PEOPLE]
         theirs = {r.id for r in self.owns(to)}
         if self.is_over or "ana" in {person, to} or person == to or self.hour >= DEADLINE:
             return False
@@ -298,6 +306,15 @@ class Naive:
                     self.told.append(("Escalated" if kind == 2 else "Reminded", name))
             self._conclude()
 
+    def grow_old(self) -> None:
+        """Let no grant count that is too old by now."""
+        if self.is_over:
+            return
+        for hour, _, person, keys in sorted(self._ages()):
+            if hour <= self.hour:
+                self._let_lapse(person, keys)
+        self._conclude()
+
     def _let_lapse(self, person: str, keys: tuple[str, ...]) -> None:
         self.told.append(("Lapsed", person, *keys))
         self.too_old |= {(person, key) for key in keys}
@@ -328,24 +345,27 @@ class Naive:
     def resolve(self, requirements: Sequence[Requirement], now: Seen) -> bool:
         """Answer whether it may execute; the state is `now`."""
         assert self.seen is not None
-        if not self.is_over:
-            for hour, _, person, keys in sorted(self._ages()):
-                if hour <= self.hour:
-                    self._let_lapse(person, keys)
-            self._conclude()
+        self.grow_old()
         if self.status != "Approved" or self.is_over:
             return False
+        self.adopt(requirements, now)
+        return self.status == "Approved" and not self.is_over
+
+    def adopt(self, requirements: Sequence[Requirement], now: Seen) -> None:
+        """Take over what is demanded now, and what would be done now."""
+        assert self.seen is not None
         moved = now.moved_from(self.seen)
         if moved and self.strategy is Strategy.REJECT_STALE:
             self.intend("Rejected")
-            return False
+            return
         before, asked = everything(self.requirements), everything(requirements)
         touched = {
             key for key, r in asked.items() if key in before and moved and self._touched(r, now)
         }
         answered = {key for said in self.said.values() for key in said.given}
-        renewed = bool(touched & answered or asked.keys() - before.keys())
+        renewed = bool(touched & (answered | self.done) or asked.keys() - before.keys())
         gone = (before.keys() - asked.keys()) | touched
+        self._forget(gone, renewed=renewed)
         for person, said in [*self.said.items()]:
             said.given = {key: hour for key, hour in said.given.items() if key not in gone}
             if not said.given:
@@ -362,7 +382,9 @@ class Naive:
         self.expired -= anew
         self.opened = {key: hour for key, hour in self.opened.items() if key not in anew}
         self._conclude()
-        return self.status == "Approved"
+
+    def _forget(self, gone: set[str], *, renewed: bool) -> None:
+        """Forget what was found about what is gone; here nothing ever is."""
 
     def _touched(self, requirement: Requirement, now: Seen) -> bool:
         assert self.seen is not None
@@ -371,6 +393,14 @@ class Naive:
         if self.strategy is Strategy.REQUIRE_RENEWED_APPROVAL:
             return True
         return now.part(requirement) != self.seen.part(requirement)
+
+    def _places(self, r: Requirement) -> int:
+        """Answer how many people must sit."""
+        return r.needed
+
+    def _has_failed(self, key: str) -> bool:
+        """Answer whether it can no longer be met, whoever answers; here nothing ever has."""
+        return False
 
     def _is_refused(self, r: Requirement) -> bool:
         refused = sum(r.id in given for given in self.all_said("refuse").values())
@@ -384,7 +414,9 @@ class Naive:
         return [
             way
             for way in ways_of(demanded)
-            if not any(r.id in self.expired or self._is_refused(r) for r in way)
+            if not any(
+                r.id in self.expired or self._is_refused(r) or self._has_failed(r.id) for r in way
+            )
         ]
 
     def _conclude(self) -> None:
@@ -404,27 +436,30 @@ class Naive:
     def _fill(self) -> None:
         """Try every choice of ways; what is done comes before what is not, within a step."""
         order = sorted(self.requirements, key=lambda r: (r.step, r.id not in self.done, r.id))
-        best: tuple[list[bool], list[str]] = ([], [])
+        best: tuple[list[bool], list[str], set[str]] = ([], [], set())
         for choice in itertools.product(*map(self._options, order)):
             taken: list[str] = []
             met: list[bool] = []
+            chosen: set[str] = set()
             for r, way in zip(order, choice, strict=True):
                 filled = way is not None and self._seat(way, taken)
                 if way is not None and not filled and self._is_open_choice(r):
                     break
                 met.append(filled)
+                chosen |= {each.id for each in way or ()}
             else:
                 if met > best[0]:
-                    best = (met, taken)
-        met, taken = best
+                    best = (met, taken, chosen)
+        _, taken, chosen = best
         self.counted = {r.id: taken.count(r.id) for r in self.approvals}
-        full = {r.id for r in self.approvals if self.counted[r.id] >= r.needed}
+        full = {r.id for r in self.approvals if r.id in chosen and self._is_full(r, taken)}
+        full |= {r.id for r in self.approvals if self._is_met_by_itself(r)}
         reached = _reached(self.requirements, full)
         for r in self.requirements:
             for way in self._left(r) if is_choice(r) and r.id in reached else []:
                 alone: list[str] = []
                 self._seat(way, alone)
-                enough = {each.id for each in way if alone.count(each.id) >= each.needed}
+                enough = {each.id for each in way if self._is_full(each, alone)}
                 for group in r.alternatives:
                     reached |= _reached(group, enough)
                 beside = list(taken)
@@ -433,6 +468,16 @@ class Naive:
                     for each in way:
                         told = max(self.counted[each.id], beside.count(each.id))
                         self.counted[each.id] = told
+        if self._give_back(reached, full):
+            self._fill()
+            return
+        was: dict[str, list[str]] = {}
+        for r in self.requirements:
+            ways = self._options(r) if is_choice(r) else []
+            met_by = [way for way in ways if way and all(e.id in full for e in way)]
+            if met_by:
+                was[r.id] = [each.id for each in met_by[0]]
+        self.met_by = was
         for key in reached - self.opened.keys():
             self.opened[key] = self.hour
             self.reminded.discard(key)
@@ -446,6 +491,17 @@ class Naive:
             self.reminded.discard(key)
         self.done = done
 
+    def _is_met_by_itself(self, r: Requirement) -> bool:
+        """Answer whether it is met whoever sits where; here people meet everything."""
+        return False
+
+    def _is_full(self, r: Requirement, taken: Sequence[str]) -> bool:
+        return taken.count(r.id) >= self._places(r)
+
+    def _give_back(self, reached: set[str], full: set[str]) -> bool:
+        """Answer whether something was given back that nothing waits for; here nothing ever is."""
+        return False
+
     def _is_open_choice(self, r: Requirement) -> bool:
         return is_choice(r) and len(self._left(r)) != 1
 
@@ -456,16 +512,21 @@ class Naive:
         """
         if not is_choice(r):
             return [[r]]
-        left = sorted(self._left(r), key=lambda way: any(e.id not in self.done for e in way))
+        left = sorted(self._left(r), key=lambda way: self._is_further(r, way))
         return [*left, None] if len(left) != 1 else [*left]
+
+    def _is_further(self, r: Requirement, way: Sequence[Requirement]) -> tuple[bool, bool]:
+        """Answer what makes a way the later choice: it is another one, or not all of it is done."""
+        another = [each.id for each in way] != self.met_by.get(r.id)
+        return another, any(each.id not in self.done for each in way)
 
     def _seat(self, way: Sequence[Requirement], taken: list[str]) -> bool:
         """Fill the seats of a way, one by one; answer whether all are."""
         people = self.all_said("grant")
         for r in way:
-            while taken.count(r.id) < r.needed and fillable([*taken, r.id], people):
+            while not self._is_full(r, taken) and fillable([*taken, r.id], people):
                 taken.append(r.id)
-        return all(taken.count(r.id) >= r.needed for r in way)
+        return all(self._is_full(r, taken) for r in way)
 
 
 def _reached(group: Sequence[Requirement], full: set[str]) -> set[str]:
