@@ -29,7 +29,8 @@ class Budget(Value):
 
     def describe(self) -> str:
         """Answer in words how much may be committed, and in what window."""
-        return f"{self.limit} per {self.per}"
+        window = f"in {_span(self.per)}" if isinstance(self.per, timedelta) else f"per {self.per}"
+        return f"{self.limit} {window}"
 
 
 class Quota(Value):
@@ -100,6 +101,14 @@ def room_again(
     # Those ahead fill the budget before there is room, each time for as long as the window is.
     times = -(-wanted // limit) - 1
     return next_period + slides * (times - 1)
+
+
+def _span(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def _oldest_first(committed: Iterable[tuple[datetime, int]]) -> list[tuple[datetime, int]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.budgets import Use, room_again
+from core.budgets import Budget, Period, Use, room_again
 from core.governance.request import told_by
 from core.requirements import Requirement
 from tests.core.builders import AT
@@ -34,6 +34,20 @@ def test_those_ahead_fill_the_window_as_often_as_they_need_to() -> None:
     assert again(Use(ahead=20), 1, 10) == 2 * HOUR
     assert again(Use(ahead=19), 1, 10) == HOUR
     assert again(Use(reserved=10, ahead=10), 1, 10) == 2 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("per", "said"),
+    [
+        (HOUR, "4 in 1 h"),
+        (timedelta(days=30), "4 in 30 d"),
+        (timedelta(minutes=90), "4 in 90 min"),
+        (timedelta(seconds=2.5), "4 in 2.5 s"),
+        ("month", "4 per month"),
+    ],
+)
+def test_a_budget_is_told_in_words(per: timedelta | Period, said: str) -> None:
+    assert Budget(limit=4, per=per).describe() == said
 
 
 def test_what_never_fits_has_no_moment() -> None:
