@@ -472,13 +472,15 @@ class Requirement(Value):
                 words = f"{self.needed} of {self.who.describe()}"
             case RequirementKind.REVIEW:
                 words = f"review by {self.needed} of {self.who.describe()}"
-            case RequirementKind.CHECK if self.check_name:
+            case _ if not self.is_whole:
+                return self.title or self.kind
+            case RequirementKind.CHECK:
                 words = f"check {self.check_name}"
-            case RequirementKind.SCHEDULE if self.parameters:
+            case RequirementKind.SCHEDULE:
                 words = self.timing.describe()
-            case RequirementKind.DEPENDENCY if self.requests:
+            case RequirementKind.DEPENDENCY:
                 words = f"{_few(self.requests)} executed"
-            case RequirementKind.QUOTA if self.parameters:
+            case RequirementKind.QUOTA:
                 words = self.wanted.describe()
             case _:
                 return self.title or self.kind

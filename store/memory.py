@@ -197,7 +197,7 @@ class MemoryStore:
                 self._tables.asks[ask] = documents.read_json(documents.write_json(answer))
             self._append(audit)
             if seed is not None:
-                self._tables.states.setdefault(seed.state_id, _kept(seed))
+                self._tables.states.setdefault(seed.state_id, _kept_state(seed))
             return Noted(answer=answer, request=request)
 
     def end(self, ending: Ending) -> Ended | Fenced | Conflict:
@@ -223,7 +223,7 @@ class MemoryStore:
                 if version != commit.expected_version or not self._budgets.has_room(request):
                     return Conflict(version)
             if (committed := committed_state(ending)) is not None:
-                self._tables.states[committed.state_id] = _kept(committed)
+                self._tables.states[committed.state_id] = _kept_state(committed)
             if commit is not None and commit.history is not None:
                 entries = self._tables.history.setdefault(commit.state_id, [])
                 entries.append(_kept(commit.history))
@@ -404,6 +404,12 @@ def _standing(request: MutationRequest) -> Standing:
 
 def _in_order(left: Delivery) -> tuple[int, datetime, str, int]:
     return left.version, left.committed_at, left.key.rpartition(":")[0], left.position
+
+
+def _kept_state(state: StoredState) -> StoredState:
+    """Keep a state; its `schema_version` is its author's, and none of the store's."""
+    document = documents.read_json(documents.write_json(state.document))
+    return state.model_copy(update={"document": document})
 
 
 def _kept(model: M) -> M:

@@ -26,6 +26,13 @@ ASK = Ask(request_id="r1", round=0, fence=1, kind="assess")
 class Notes:
     """See `tests.store.contract`."""
 
+    def test_a_state_is_kept_in_its_authors_form_whatever_its_number(self, store: Store) -> None:
+        lifted = initial().model_copy(update={"schema_version": 7})
+
+        store.note(asked(), fence=1, seed=lifted)
+
+        assert store.state(STATE) == lifted
+
     def test_a_request_is_read_back_as_it_was_noted(self, store: Store) -> None:
         request = waiting_for(asked(metadata={"n": [1, 2.5, None, "ä"]}), "user:ben")
 
