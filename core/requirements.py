@@ -553,7 +553,8 @@ def _read(model: type[M], **fields: Any) -> M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        message = f"A {model.__name__.lower()} cannot be demanded so: {where} {first['msg']}."
+        said = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+        message = f"A {model.__name__.lower()} cannot be demanded so: {said}."
         raise DefinitionError(message) from error
 
 

@@ -123,7 +123,7 @@ def _done(request: MutationRequest, due: Iterable[_Moment], at: datetime) -> Mut
                 request = _lapsed(request, moment, at)
             case _What.ESCALATE:
                 request = _escalated(request, moment, at)
-            case _What.REMIND:
+            case _:
                 request = _reminded(request, moment, at)
     return request
 

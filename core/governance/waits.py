@@ -247,8 +247,8 @@ def _named(
         )
     if not _is_fulfillable(state.requirement):
         raise NotFulfillable(
-            f"{state.requirement.describe()} is a {state.requirement.kind}; fulfil answers reviews "
-            "and checks that name who answers them.",
+            f"{state.requirement.describe()} is no review and no check that others answer; fulfil "
+            "answers only those.",
             request_id=request.request_id,
             requirement_id=requirement_id,
         )

@@ -50,6 +50,14 @@ def test_a_budget_is_told_in_words(per: timedelta | Period, said: str) -> None:
     assert Budget(limit=4, per=per).describe() == said
 
 
+def test_there_is_room_when_all_that_is_taken_or_asked_for_earlier_leaves_some() -> None:
+    use = Use(committed=((AT, 2), (AT, 1)), reserved=3, ahead=4)
+
+    assert use.has_room(1, 11)
+    assert not use.has_room(2, 11)
+    assert Use().has_room(5, 5)
+
+
 def test_what_never_fits_has_no_moment() -> None:
     assert again(Use(), 5, 4) is None
 

@@ -10,6 +10,7 @@ from pydantic import field_validator
 
 from core import Domain, Domains
 from core.audit import MutationRecord
+from core.checks import Callback, Check
 from core.domain import STATE_ID, key_of
 from core.engine import record
 from core.errors import (
@@ -19,6 +20,7 @@ from core.errors import (
     UnknownDomain,
     UnknownMutation,
 )
+from core.mutation import RiskLevel
 from core.policy import allow, policy
 from tests.core.builders import ChoosePlan, IncreaseQuota, Quota
 
@@ -60,12 +62,26 @@ def domain(**more: Any) -> Domain[Quota]:
         ({"mutations": [ChoosePlan, ChoosePlan]}, "ChoosePlan v1 twice"),
         ({"policies": [policy(name="a")(allow), policy(name="a")(allow)]}, "named 'a'"),
         ({"expires_in": timedelta(0)}, "before they begin"),
+        ({"checks": [Check("ci", print), Callback("ci")]}, "declares the check 'ci' twice"),
+        (
+            {"lifetimes": {RiskLevel.LOW: timedelta(days=1), RiskLevel.HIGH: timedelta(0)}},
+            "lets grants of risk high never count",
+        ),
         ({"schema_version": 3, "upgrades": {1: dict}}, "version 2 and no upgrade"),
     ],
 )
 def test_a_domain_that_cannot_work_is_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DefinitionError, match=sentence):
         domain(**wrong)
+
+
+def test_a_check_is_found_by_its_name() -> None:
+    ci, load = Check("ci", print), Callback("load")
+    quota = domain(checks=[ci, load], lifetimes={RiskLevel.HIGH: timedelta(days=1)})
+
+    assert (quota.check("ci"), quota.check("load")) == (ci, load)
+    assert quota.check("licence") is None
+    assert domain().check("ci") is None
 
 
 def test_a_mutation_is_found_by_its_type_and_version() -> None:

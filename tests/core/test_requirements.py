@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import Requirement, Strategy, require
+from core.budgets import Budget
+from core.calendars import Calendar, Window
 from core.errors import DefinitionError
 from core.facts import Facts
 from core.policy import policy
-from core.requirements import RequirementKind, Who, united
-from tests.core.builders import IncreaseQuota, by, by_ops, by_security, run
+from core.requirements import BY_PEOPLE, LAST_STEP, RequirementKind, Who, united
+from tests.core.builders import AT, IncreaseQuota, by, by_ops, by_security, run
 
 
 def test_the_id_is_independent_of_words_and_of_who_demands_it() -> None:
@@ -124,6 +126,151 @@ def test_an_approval_says_who_and_how_many() -> None:
     ]:
         with pytest.raises(DefinitionError, match=sentence):
             Requirement.approval(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_review_says_who_and_how_many_and_wants_a_reason() -> None:
+    review = Requirement.review(people=["eve"])
+
+    assert (review.kind, review.needed, review.refusals) == (RequirementKind.REVIEW, 1, 1)
+    assert review.reason_required
+    for wrong, sentence in [
+        ({}, "A review names nobody"),
+        ({"roles": ["security"]}, "there is no default"),
+        ({"people": ["ben"], "needed": 2}, "2 reviews cannot come from user:ben"),
+    ]:
+        with pytest.raises(DefinitionError, match=sentence):
+            Requirement.review(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    "make", [by_security, lambda **more: Requirement.review(people=["eve"], **more)]
+)
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"step": 0}, "A step is 1 to 999, not 0"),
+        ({"step": LAST_STEP}, "A step is 1 to 999, not 1000"),
+        ({"duration": timedelta(0)}, "duration is more than nothing"),
+        ({"lifetime": timedelta(seconds=-1)}, "lifetime is more than nothing"),
+        ({"remind_before": timedelta(0)}, "remind_before is more than nothing"),
+        (
+            {"escalate_after": timedelta(0), "escalate_to": Who(roles=("ops",))},
+            "escalate_after is more than nothing",
+        ),
+        ({"escalate_after": timedelta(1)}, "needs both"),
+        ({"escalate_to": Who(roles=("ops",))}, "needs both"),
+    ],
+    ids=str,
+)
+def test_its_times_are_more_than_nothing_and_an_escalation_is_whole(
+    make: Any, wrong: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(DefinitionError, match=sentence):
+        make(**wrong)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"lifetime": timedelta(days=1)},
+        {"remind_before": timedelta(days=1)},
+        {"escalate_after": timedelta(days=1), "escalate_to": Who(roles=("ops",))},
+        {"escalate_after": timedelta(days=1), "escalate_to": Who(roles=("board",))},
+    ],
+    ids=str,
+)
+def test_its_times_are_part_of_what_is_demanded(other: dict[str, Any]) -> None:
+    ids = {by_security().id, by_security(**other).id, by_security(duration=timedelta(days=1)).id}
+    assert len(ids) == 3
+    swapped = {
+        by_security(escalate_after=timedelta(days=1), escalate_to=Who(roles=("a", "b"))).id,
+        by_security(escalate_after=timedelta(days=1), escalate_to=Who(roles=("b", "a"))).id,
+    }
+    assert len(swapped) == 1
+
+
+def test_once_it_is_escalated_others_answer_it_as_well() -> None:
+    both = Who(roles=("security", "board"))
+    asked = by_security(escalate_after=timedelta(days=1), escalate_to=both)
+
+    assert asked.answered_by() == ("role:security",)
+    assert asked.answered_by(escalated=True) == ("role:security", "role:board")
+
+
+def test_what_others_than_people_answer_says_what_it_needs() -> None:
+    at = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    freeze = Window(start=at.replace(tzinfo=None), duration=timedelta(1), name="x")
+    night = Calendar(freeze=(freeze,))
+    small = Budget(limit=5, per="day")
+
+    for requirement, words in [
+        (Requirement.check("ci"), "check ci"),
+        (Requirement.check("ci", title="Tests"), "Tests: check ci"),
+        (Requirement.schedule(not_before=at), "not before 2026-03-01 09:00 UTC"),
+        (
+            Requirement.schedule(not_before=at, calendar="calendars/night"),
+            "not before 2026-03-01 09:00 UTC and when calendars/night allows it",
+        ),
+        (Requirement.schedule(calendar=night), "when its calendar allows it (x)"),
+        (Requirement.dependency("r2", "r1", "r2"), "r1, r2 executed"),
+        (Requirement.dependency(*"abcde"), "a, b, c and 2 more executed"),
+        (
+            Requirement.quota("k", small, amount=2),
+            f"2 of the budget k ({small.describe()})",
+        ),
+        (Requirement.quota("k", "budgets/k"), "1 of the budget k (as budgets/k says)"),
+    ]:
+        assert requirement.is_whole
+        assert requirement.describe() == words
+        assert Requirement.model_validate_json(requirement.model_dump_json()) == requirement
+    assert Requirement.dependency("r2", "r1").id == Requirement.dependency("r1", "r2").id
+    assert Requirement.quota("k", small).step == LAST_STEP
+    assert Requirement.schedule(calendar=night).timing.calendar == night
+    assert Requirement.quota("k", small).wanted.budget == small
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (Requirement.schedule, "A timing cannot be demanded so: give not_before, a calendar"),
+        (
+            lambda: Requirement.schedule(not_before=AT.replace(tzinfo=None)),
+            "A timing cannot be demanded so: not_before: ",
+        ),
+        (lambda: Requirement.quota("", "budgets/k"), "A quota cannot be demanded so: key: "),
+        (lambda: Requirement.quota("k", "budgets/k", amount=0), "so: amount: "),
+        (Requirement.dependency, "names 1 to 200 requests, not 0"),
+        (lambda: Requirement.dependency(*map(str, range(201))), "names 1 to 200 requests, not 201"),
+        (lambda: Requirement.check("ci", step=LAST_STEP), "A step is 1 to 999"),
+        (lambda: Requirement.check("ci", covers=["limit"]), "covers takes JSON Pointers"),
+        (lambda: Requirement.check("ci", people="ben"), "people takes a list"),
+        (lambda: Requirement.check("ci", duration=timedelta(0)), "duration is more than nothing"),
+        (lambda: Requirement.dependency("r", duration=timedelta(0)), "duration is more than"),
+        (lambda: Requirement.quota("k", "b/k", duration=timedelta(0)), "duration is more than"),
+        (
+            lambda: Requirement.schedule(calendar="c/n", duration=timedelta(0)),
+            "duration is more than",
+        ),
+    ],
+)
+def test_what_cannot_be_demanded_is_refused_where_it_is_written(make: Any, sentence: str) -> None:
+    with pytest.raises(DefinitionError, match=sentence):
+        make()
+
+
+def test_a_check_is_bound_to_the_effect_or_to_the_mutation() -> None:
+    assert Requirement.check("ci").is_bound_to_effect
+    assert not Requirement.check("ci", bound_to="mutation").is_bound_to_effect
+    assert by_security().is_bound_to_effect
+    assert not Requirement.dependency("r1").is_bound_to_effect
+
+
+@pytest.mark.parametrize("kind", [*RequirementKind, "seance"])
+def test_what_a_policy_makes_by_hand_and_does_not_finish_can_be_met_by_nothing(kind: str) -> None:
+    made = Requirement(kind=kind, parameters={"nothing": True})
+
+    assert made.is_whole is (kind in BY_PEOPLE)
+    assert made.model_copy(update={"title": "By hand"}).describe().startswith("By hand")
 
 
 @pytest.mark.parametrize("name", ["people", "roles", "groups", "covers"])
