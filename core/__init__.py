@@ -5,7 +5,10 @@ Everything a domain author needs is imported from here.
 
 from .audit import Subject
 from .batch import BatchResult, execute_batch
+from .budgets import Budget
+from .calendars import Calendar, Window
 from .changes import Change, ChangeSet, Identity, diff
+from .checks import Callback, Check, CheckAnswer, CheckQuestion, failed, not_yet, passed
 from .composition import all_of, any_of, first_decisive
 from .context import ActorType, ExecutionContext, Mode, MutationContext
 from .contracts import Contracts, Payload
@@ -21,7 +24,7 @@ from .observers import LoggingObserver, Observer
 from .options import Options
 from .policy import Policy, PolicyDecision, Verdict, allow, amend, deny, policy, require
 from .recorder import Recorder
-from .requirements import Requirement, RequirementKind, Strategy
+from .requirements import Requirement, RequirementKind, Strategy, Who
 from .result import ExecutionResult, Outcome
 from .secrets import HmacRedactor
 from .survey import Secret, survey
@@ -33,8 +36,14 @@ __all__ = [
     "Applied",
     "BatchResult",
     "BlastRadius",
+    "Budget",
+    "Calendar",
+    "Callback",
     "Change",
     "ChangeSet",
+    "Check",
+    "CheckAnswer",
+    "CheckQuestion",
     "Collector",
     "Contracts",
     "Dispatch",
@@ -75,6 +84,8 @@ __all__ = [
     "Strategy",
     "Subject",
     "Verdict",
+    "Who",
+    "Window",
     "all_of",
     "allow",
     "amend",
@@ -82,7 +93,10 @@ __all__ = [
     "deny",
     "diff",
     "execute_batch",
+    "failed",
     "first_decisive",
+    "not_yet",
+    "passed",
     "policy",
     "require",
     "survey",
