@@ -164,8 +164,9 @@ class Requirement(Value):
 
     def answered_by(self, *, escalated: bool = False) -> tuple[str, ...]:
         """Answer the names of who may answer it; once it is escalated, of others as well."""
-        others = self.escalate_to.tokens if escalated else ()
-        return tuple(dict.fromkeys((*self.who.tokens, *others)))
+        if not escalated:
+            return self.who.tokens
+        return tuple(dict.fromkeys((*self.who.tokens, *self.escalate_to.tokens)))
 
     def is_met(self, fulfilled: Collection[str]) -> bool:
         """Answer whether it, or of kind `ANY` the whole of one of its alternatives, is fulfilled.

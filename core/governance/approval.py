@@ -220,7 +220,7 @@ def _decide(
         effect=request.effect or Answer.model_fields["effect"].default,
         in_place_of=right.in_place_of,
     )
-    kept = tuple(a for a in request.answers if a not in standing)
+    kept = without(request, [a.actor_id for a in standing]).answers
     request = _without_old(request.model_copy(update={"answers": (*kept, answer)}), sender)
     return fulfilment.settle(request, at)
 
@@ -288,6 +288,8 @@ def _taken_back(
 
 def _without_old(request: MutationRequest, sender: Person) -> MutationRequest:
     """Forget which grants of the sender have grown too old: they have spoken since."""
+    if not any(sender.id in r.lapsed for r in request.requirements):
+        return request
     return request.model_copy(
         update={
             "requirements": tuple(

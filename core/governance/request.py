@@ -312,6 +312,8 @@ class Answer(Value):
     def holding(self, bindings: Mapping[str, str]) -> Answer | None:
         """Answer what is left of it where only these bindings hold; nothing where none does."""
         kept = {k: v for k, v in self.bindings.items() if bindings.get(k) == v}
+        if len(kept) == len(self.bindings):
+            return self
         if not kept:
             return None
         since = {k: at for k, at in self.since.items() if k in kept}

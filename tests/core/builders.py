@@ -121,7 +121,9 @@ def assessment(
         requirements=requirements,
         able={r.id: len(directory.able(r, ["ana"])) for r in every(requirements)},
         able_escalated={
-            r.id: len(directory.able(r, ["ana"], escalated=True)) for r in every(requirements)
+            r.id: len(directory.able(r, ["ana"], escalated=True))
+            for r in every(requirements)
+            if r.escalate_to
         },
         covered={r.id: does.digest(r.covers) for r in every(requirements)},
         effect_digest=does.digest(),

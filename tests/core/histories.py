@@ -183,6 +183,25 @@ class History:
         assert found.outcome.executes is may_execute
         self.request = resolution.resolved(self.request, found)
 
+    def leave(self, name: str) -> None:
+        """Let it be resolved while somebody is not in the directory."""
+        if self.model.is_over or self.hours >= DEADLINE:
+            return
+        found = resolution.resolve(
+            self.request,
+            self._assessment(),
+            directory=Directory.of(p for p in PEOPLE.values() if p.id != name),
+            at=later(hours=self.hours),
+            fence=1,
+        )
+
+        if self.model.leave(name):
+            assert found.outcome is ResolutionOutcome.REVOKED
+            self.request = resolution.resolved(self.request, found)
+        else:
+            assert found.outcome is not ResolutionOutcome.REVOKED
+            self.request = agenda.lapse(self.request, later(hours=self.hours))
+
     def end(self) -> None:
         if self.request.closing is not None:
             self.request = close(self.request, self.request.closing, later(hours=self.hours))
@@ -268,7 +287,7 @@ def _of(decision: Decision) -> tuple[object, ...]:
         case "Reminded" | "Escalated":
             return decision.code, given_["requirement"]
         case "Lapsed":
-            return decision.code, given_["approver"], *given_["requirements"]
+            return decision.code, given_["approver"], *given_.get("requirements", ())
         case "Delegated":
             return decision.code, decision.actor_id, given_["to"]
         case "Withdrawn":

@@ -342,6 +342,16 @@ class Naive:
         elif late:
             self._conclude()
 
+    def leave(self, person: str) -> bool:
+        """Answer whether somebody who is gone takes a grant with them, or one in their place."""
+        self.grow_old()
+        gone = [p for p in self._naming(person) if self.said[p].verdict == "grant"]
+        for each in gone:
+            self.told.append(("Lapsed", each))
+            del self.said[each]
+        self._conclude()
+        return bool(gone)
+
     def resolve(self, requirements: Sequence[Requirement], now: Seen) -> bool:
         """Answer whether it may execute; the state is `now`."""
         assert self.seen is not None

@@ -110,6 +110,7 @@ passing = st.one_of(
     st.tuples(st.just("stand_in"), others, st.just("fay") | others, which),
     st.tuples(st.sampled_from(["grant", "withdraw"]), others),
     st.tuples(st.just("refuse"), others, which),
+    st.tuples(st.just("leave"), people.filter(lambda name: name != "ana")),
     resolving,
     st.tuples(
         st.just("resolve"), st.integers(0, 1), values, values, st.just([]) | timed_requirements
