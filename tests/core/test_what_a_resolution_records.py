@@ -320,6 +320,12 @@ def test_what_is_not_to_outlive_its_version_ends_superseded_and_says_so() -> Non
     assert fresh.closing == OVERTAKEN
 
 
+def test_a_resolution_that_says_superseded_ends_it_whatever_else_it_knows() -> None:
+    said = NOTHING.model_copy(update={"outcome": ResolutionOutcome.SUPERSEDED, "current": 4})
+
+    assert resolution.resolved(superseding(), said).closing == OVERTAKEN
+
+
 def test_on_its_own_version_it_goes_on() -> None:
     assert resolve(superseding(), SECURITY).outcome is ResolutionOutcome.VALIDATED
     assert resolution.adopt(superseding(), assessment(SECURITY), AT).closing is None
@@ -756,6 +762,36 @@ def test_what_is_met_keeps_the_time_it_was_opened_through_a_renewal() -> None:
     state = state_of(fresh, TIMED)
     assert (state.status, state.opened_at) == ("fulfilled", AT)
     assert state.granted_by == ("ben", "carl")
+
+
+def test_what_is_demanded_in_an_alternative_only_from_now_on_is_asked_anew() -> None:
+    (choice,) = either([(TIMED,), (by("eve"),)])
+    request = waiting(TIMED, choice)
+    assert state_of(request, TIMED).of == ()
+
+    fresh = resolution.adopt(request, assessment(choice), later(hours=5))
+
+    assert (fresh.round, state_of(fresh, TIMED).of) == (1, (choice.id,))
+    assert state_of(fresh, TIMED).opened_at == later(hours=5)
+
+
+def test_a_renewal_gives_back_what_was_reserved_though_all_else_is_met_at_once() -> None:
+    room = Requirement.quota("deploys", Budget(limit=8, per="day"), amount=3)
+    request = resolution.adopt(
+        waiting(room),
+        assessment(room).model_copy(update={"findings": found_of(waiting(room), room, "holds")}),
+        AT,
+    )
+    assert request.status is Status.APPROVED
+    passed = found_of(waiting(SMOKE), SMOKE, "holds")
+
+    fresh = resolution.adopt(
+        request, assessment(SMOKE, room).model_copy(update={"findings": passed}), AT
+    )
+
+    assert (fresh.round, fresh.status) == (2, Status.PENDING)
+    assert state_of(fresh, SMOKE).status == "fulfilled"
+    assert (state_of(fresh, room).status, state_of(fresh, room).finding) == ("open", None)
 
 
 def test_what_was_met_alone_is_met_in_an_alternative_as_well() -> None:

@@ -382,6 +382,33 @@ def test_an_ending_clears_what_was_open_and_says_why() -> None:
     assert ended.decisions[-2].reason == "why"
 
 
+def test_an_ending_keeps_what_its_sender_called_it() -> None:
+    ending = Closing(status=Status.CANCELED, actor_id="ana", decision_id="d9")
+
+    ended = lifecycle.close(waiting(by_security()), ending, AT)
+
+    assert ended.decisions[-1].decision_id == "d9"
+    assert ended.counted("ana", "d9") == ended.decisions[-1]
+
+
+def test_what_is_said_later_leaves_what_was_said_before_at_its_time() -> None:
+    asked = [by("ben", "eve", needed=2, step=1, title=t, covers=[f"/{t}"]) for t in "abc"]
+    request = waiting(*asked)
+
+    for hour, requirement in enumerate(asked):
+        request = grant(
+            request,
+            BEN,
+            later(hours=hour),
+            requirement_id=requirement.id,
+            binding=request.binding,
+        )
+
+    standing = request.answer_of("ben")
+    assert standing is not None
+    assert [standing.given_at(r.id) for r in asked] == [AT, later(hours=1), later(hours=2)]
+
+
 def test_who_says_nothing_gives_no_reason() -> None:
     said = lifecycle.append(
         created(), Category.LIFECYCLE, "Noted", actor_id="ana", at=AT
