@@ -56,19 +56,36 @@ class Asking:
         self.fence = max(self.fence, answer.fenced)
         return True
 
+    # --- the present
+
+    @property
+    def now(self) -> datetime:
+        """Answer the present: never before an alarm that rang.
+
+        A replay may give a task another time than it had: milliseconds later where a query split
+        it, seconds where a query brought what happened to a worker before its task did. A moment
+        that was reckoned from it moves with it, and its alarm, which counts by itself, does not.
+        """
+        now = workflow.now()
+        return now if self._rang is None else max(now, self._rang)
+
+    def is_over(self, deadline: datetime) -> bool:
+        """Answer whether a moment is reached."""
+        return self.now >= deadline
+
     # --- pauses
 
     @property
     def is_put_off(self) -> bool:
         """Answer whether it is not yet time to ask again."""
-        return self._again_at is not None and workflow.now() < self._again_at
+        return self._again_at is not None and self.now < self._again_at
 
     def put_off(self, pause: timedelta | None = None) -> None:
         """Ask again after a pause; without one the pauses grow from 1 to 15 minutes."""
         if pause is None:
             pause = BACKOFF[min(self._failures, len(BACKOFF) - 1)]
             self._failures += 1
-        self._again_at = workflow.now() + pause
+        self._again_at = self.now + pause
 
     def resume(self) -> None:
         """Ask again at once."""
@@ -76,7 +93,7 @@ class Asking:
 
     async def wait(self, until: Callable[[], bool]) -> None:
         """Wait for a condition, or for the time to ask again."""
-        pause = None if self._again_at is None else self._again_at - workflow.now()
+        pause = None if self._again_at is None else self._again_at - self.now
         if pause is not None and pause <= timedelta(0):
             self._again_at = None
             return
@@ -93,22 +110,13 @@ class Asking:
             return
         self.stop_alarm()
         self._alarm_at = at
-        left = at - workflow.now()
+        left = at - self.now
         if left > timedelta(0):
             self._alarm = asyncio.create_task(self._ring(at, left))
 
     async def _ring(self, at: datetime, left: timedelta) -> None:
         await workflow.sleep(left, summary=f"The deadline: {at.isoformat()}")
         self._rang = at
-
-    def is_over(self, deadline: datetime) -> bool:
-        """Answer whether a deadline is reached: its alarm rang, or it lies behind.
-
-        The alarm counts by itself. A replay may give a task that a query had split a time that is
-        milliseconds later than it had, and a deadline that was reckoned from it moves with it.
-        """
-        rang = self._rang is not None and self._rang >= deadline
-        return rang or workflow.now() >= deadline
 
     def stop_alarm(self) -> None:
         """Let the timer go."""

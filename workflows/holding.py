@@ -80,7 +80,7 @@ class Holding(Doors):
             self._presence.details(self._request)
         task = self._asking.begin(name, ask, answer_type, summary)
         deadline = fulfilment.next_deadline(self._request)
-        if deadline - workflow.now() <= ASK:
+        if deadline - self._asking.now <= ASK:
             self._asking.set_alarm(deadline)
         while not task.done():
             await workflow.wait_condition(
@@ -92,7 +92,7 @@ class Holding(Doors):
         answer = await self._asking.finish(task)
         if answer is None:
             reason = "The store or a worker does not answer; it is asked again."
-            self._now(hold(self._request, reason, workflow.now()))
+            self._now(hold(self._request, reason, self._asking.now))
             return None
         return None if self._adopt(answer) or self._asking.is_fenced(answer) else answer
 
@@ -142,7 +142,7 @@ class Holding(Doors):
             self._inbox.date(dated.times)
         early = self._inbox.pop(lambda incoming: incoming.at < deadline)
         if early is None:
-            self._now(fulfilment.expire(self._request, max(deadline, workflow.now())))
+            self._now(fulfilment.expire(self._request, self._asking.now))
         return early
 
     # --- what others see

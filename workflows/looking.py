@@ -42,28 +42,42 @@ class Looking:
         self._asking = asking
         self._inbox = inbox
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._told: set[tuple[str, str]] = set()
         self._failures: dict[str, int] = {}
 
     def begin(self, request: MutationRequest) -> MutationRequest:
         """Look at whatever it is time to look at, each in a task of its own."""
-        for state in waits.to_look_at(request, workflow.now()):
+        for state in waits.to_look_at(request, self._asking.now):
             key = (state.id, state.binding)
             if key not in self._tasks:
                 self._tasks[key] = asyncio.create_task(self._look(key, request, state))
-                request = waits.looking(request, state.id)
+            request = waits.looking(request, state.id)
         return request
+
+    def told(self, request: MutationRequest) -> MutationRequest:
+        """Look again at whatever a wake-up may be about.
+
+        What is being looked at now may have been read before what the wake-up is about: it is
+        looked at once more after that.
+        """
+        for key in self._tasks:
+            state = request.requirement(key[0])
+            if state is not None and state.requirement.kind in waits.TOLD:
+                self._told.add(key)
+        return waits.told(request, self._asking.now)
 
     def stop(self, request: MutationRequest) -> MutationRequest:
         """Look at nothing any more; what was being looked at is due again."""
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
-        return waits.told(request, workflow.now(), everything=True)
+        self._told.clear()
+        return waits.told(request, self._asking.now, everything=True)
 
     async def _look(
         self, key: tuple[str, str], request: MutationRequest, state: RequirementState
     ) -> None:
-        ask = LookAt(request=request, requirement_id=state.id, at=workflow.now())
+        ask = LookAt(request=request, requirement_id=state.id, at=self._asking.now)
         name, how = self._how(state)
         summary = f"Look at {state.requirement.describe()}"[:200]
         answer = await self._asking.look(name, ask, LookedAt, summary, **how)
@@ -74,7 +88,18 @@ class Looking:
         else:
             self._failures.pop(state.id, None)
         del self._tasks[key]
-        self._inbox.put_looked(state.id, answer, workflow.now())
+        if key in self._told:
+            self._told.remove(key)
+            answer = self._at_once(answer)
+        self._inbox.put_looked(state.id, answer, self._asking.now)
+
+    def _at_once(self, answer: LookedAt) -> LookedAt:
+        """Answer the same, to be looked at again at once where it is not yet met."""
+        finding = answer.finding
+        if finding is None or finding.verdict != "not_yet":
+            return answer
+        again = finding.model_copy(update={"again_at": self._asking.now})
+        return answer.model_copy(update={"finding": again})
 
     def _how(self, state: RequirementState) -> tuple[str, dict[str, Any]]:
         """Answer which activity looks, and how patiently it is asked."""
@@ -96,7 +121,7 @@ class Looking:
     def _no_answer(self, state: RequirementState) -> Finding:
         """Answer that nothing is known: trouble is no answer, so it is asked again later."""
         failures = self._failures[state.id] = self._failures.get(state.id, 0) + 1
-        now = workflow.now()
+        now = self._asking.now
         known = state.finding
         return Finding(
             verdict="not_yet",

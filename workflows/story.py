@@ -30,7 +30,6 @@ from .carried import Carried, read_carried, taken_of
 from .doors import raise_named
 from .holding import picture_of
 from .inbox import LOOKED, TEMPORAL_CANCEL, Incoming
-from .looking import Looking
 from .options import NOTE, QUEUE
 from .taking import Taking
 
@@ -41,7 +40,6 @@ class Story(Taking):
     def __init__(self, *payloads: Any) -> None:
         """Read the wish; what cannot be read fails the workflow by name, with nothing done."""
         super().__init__()
-        self._looking = Looking(self._asking, self._inbox)
         self._has_superseded = False
         self._payload = payloads[:1]
         info = workflow.info()
@@ -79,7 +77,7 @@ class Story(Taking):
             except asyncio.CancelledError:
                 if story.done():
                     raise
-                self._inbox.put_cancel(workflow.now())
+                self._inbox.put_cancel(self._asking.now)
 
     async def _story(self) -> RequestResult:
         await self._advance()
@@ -135,7 +133,7 @@ class Story(Taking):
     async def _assess(self) -> None:
         ask = asks.AssessRequest(
             request=self._request,
-            at=workflow.now(),
+            at=self._asking.now,
             fence=self._asking.raise_fence(),
             strategy=self._start.strategy,
             own_deadline=self._start.expires_in is not None,
@@ -165,7 +163,7 @@ class Story(Taking):
             request_id=self._request.supersedes or "",
             by=self._request.request_id,
             actor_id=self._request.context.actor_id,
-            at=workflow.now(),
+            at=self._asking.now,
         )
         answer = await self._asking.once(
             Activity.SUPERSEDE_REQUEST,
@@ -192,7 +190,7 @@ class Story(Taking):
             if not self._asking.plan.local and not await self._resolve():
                 return
             execute = asks.ExecuteMutation(
-                request=self._request, at=workflow.now(), fence=self._asking.raise_fence()
+                request=self._request, at=self._asking.now, fence=self._asking.raise_fence()
             )
             done = await self._ask(
                 Activity.EXECUTE_MUTATION, execute, asks.Executed, "Resolve, execute and commit"
@@ -207,7 +205,7 @@ class Story(Taking):
     async def _resolve(self) -> bool:
         """Resolve the version; true when the request may execute."""
         resolve = asks.ResolveVersion(
-            request=self._request, at=workflow.now(), fence=self._asking.raise_fence()
+            request=self._request, at=self._asking.now, fence=self._asking.raise_fence()
         )
         found = await self._ask(
             Activity.RESOLVE_VERSION, resolve, asks.Resolved, "Resolve the version"
@@ -231,14 +229,14 @@ class Story(Taking):
         if said is ResolutionOutcome.HELD:
             self._asking.put_off()
         elif said is ResolutionOutcome.INELIGIBLE:
-            self._now(fulfilment.expire(self._request, workflow.now()))
+            self._now(fulfilment.expire(self._request, self._asking.now))
             if self._request.status is Status.APPROVED and self._request.closing is None:
                 self._asking.put_off()
 
     async def _record_ending(self) -> None:
         """Attempt the intended ending; what the store answers is the ending."""
         self._presence.details(self._request)
-        ask = asks.RecordOutcome(request=self._request, at=workflow.now())
+        ask = asks.RecordOutcome(request=self._request, at=self._asking.now)
         answer = await self._asking.patiently(
             Activity.RECORD_OUTCOME, ask, asks.Recorded, "Record the ending"
         )
@@ -280,8 +278,7 @@ class Story(Taking):
         if self._is_due:
             return await self._before_deadline()
         if (incoming := self._inbox.pop()) is None and self._rings:
-            moment = max(agenda.next_moment(self._request), workflow.now())
-            self._now(agenda.ring(self._request, moment))
+            self._now(agenda.ring(self._request, self._asking.now))
         return incoming
 
     def _has_something(self) -> bool:

@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
 
 from .holding import Holding
 from .inbox import TEMPORAL_CANCEL, Incoming
+from .looking import Looking
 
 OPERATOR_BY_TEMPORAL = "operator:temporal"
 """Who cancels when Temporal's own cancellation is used: an operator, by that system's rights."""
@@ -37,6 +38,7 @@ class Taking(Holding):
     def __init__(self) -> None:
         """Begin with no message taken."""
         super().__init__()
+        self._looking = Looking(self._asking, self._inbox)
         self._taken: dict[tuple[str, str], tuple[str, asks.Refusal | None]] = {}
         self._unanswered: list[Incoming] = []
         self._carried_out: asks.Executed | None = None
@@ -77,12 +79,12 @@ class Taking(Holding):
 
     def _take_what_was_found(self, requirement_id: str, answer: asks.LookedAt) -> None:
         if not self._adopt(answer) and answer.finding is not None:
-            self._now(waits.looked(self._request, requirement_id, answer.finding, workflow.now()))
+            self._now(waits.looked(self._request, requirement_id, answer.finding, self._asking.now))
 
     async def _look_again(self) -> None:
         """Read the store again: the record may have ended, what was missing may be there."""
         self._asking.resume()
-        self._now(waits.told(self._request, workflow.now()))
+        self._now(self._looking.told(self._request))
         await self._note(self._asking.fence)
 
     # --- who sent it
@@ -121,13 +123,12 @@ class Taking(Holding):
             request=self._request,
             message=message.model_copy(update={"credential": None}),
             granted_at=self._counts_at(incoming),
-            at=workflow.now(),
+            at=self._asking.now,
             fence=self._asking.raise_fence(),
         )
 
-    @staticmethod
-    def _counts_at(incoming: Incoming) -> datetime:
-        now = workflow.now()
+    def _counts_at(self, incoming: Incoming) -> datetime:
+        now = self._asking.now
         return min(incoming.at, now) if incoming.dated else now
 
     # --- what it makes of the request
@@ -230,7 +231,7 @@ class Taking(Holding):
         """Assess the waiting request anew, on the state as it is."""
         ask = asks.AssessRequest(
             request=self._request,
-            at=workflow.now(),
+            at=self._asking.now,
             fence=self._asking.raise_fence(),
             refresh=True,
         )
@@ -268,7 +269,7 @@ class Taking(Holding):
             refuse_message(
                 self._request,
                 RefusedMessage(
-                    at=workflow.now(),
+                    at=self._asking.now,
                     name=incoming.name[:200],
                     actor_id=message.actor_id if message else None,
                     decision_id=message.decision_id if message else None,
