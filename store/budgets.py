@@ -70,7 +70,7 @@ def reserving(wanted: Reservation) -> Callable[[Connection, Together], Reserved 
         together()
         if claim is None:
             writing.add_claim(at, row)
-        elif room or claim.amount != wanted.amount:
+        elif (claim.state, claim.amount) != (row["state"], row["amount"]):
             writing.update_claim(at, row)
         return Reserved(at=wanted.at) if room else Queued(use)
 

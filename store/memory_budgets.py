@@ -20,16 +20,24 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class _Claim:
-    """What was asked for, its place, and since when it has room or is consumed."""
+    """What was asked for, its place, and since when it has room or is consumed.
+
+    One that is idle keeps its place, and asks for nothing now.
+    """
 
     wanted: Reservation
     position: int
     reserved_at: datetime | None = None
     consumed_at: datetime | None = None
+    is_idle: bool = False
+
+    @property
+    def has_room(self) -> bool:
+        return self.reserved_at is not None
 
     @property
     def is_waiting(self) -> bool:
-        return self.reserved_at is None
+        return not self.has_room and not self.is_idle
 
 
 class Budgets:
@@ -54,13 +62,14 @@ class Budgets:
             return Reserved(at=claim.reserved_at)
         use = self._use(wanted, claim.position)
         room = use.has_room(wanted.amount, wanted.limit)
-        self._claims[key] = replace(claim, wanted=wanted, reserved_at=wanted.at if room else None)
+        reserved_at = wanted.at if room else None
+        self._claims[key] = replace(claim, wanted=wanted, reserved_at=reserved_at, is_idle=False)
         return Reserved(at=wanted.at) if room else Queued(use)
 
     def reserved(self, key: Key) -> bool:
         """Answer whether room is reserved, and not consumed or given back."""
         claim = self._claims.get(key)
-        return claim is not None and not claim.is_waiting and claim.consumed_at is None
+        return claim is not None and claim.has_room and claim.consumed_at is None
 
     def queue(self, budget: str) -> Sequence[str]:
         """Answer who waits for room, first come first."""
@@ -68,15 +77,17 @@ class Budgets:
         return list(dict.fromkeys(each.wanted.request_id for each in found if each.is_waiting))
 
     def follow(self, request: MutationRequest) -> None:
-        """Give back what a request has and its picture does not claim."""
+        """Give back what a request has and its picture does not claim; let rest what is idle."""
         claimed = claims(request)
         if claimed is None:
             return
         for key in self._of(request):
             if key[1] not in claimed.demanded:
                 del self._claims[key]
-            elif key[1] not in claimed.held:
+            elif key[1] in claimed.asked:
                 self._claims[key] = replace(self._claims[key], reserved_at=None)
+            elif key[1] in claimed.idle:
+                self._claims[key] = replace(self._claims[key], reserved_at=None, is_idle=True)
 
     def has_room(self, request: MutationRequest) -> bool:
         """Answer whether room is reserved for every requirement that holds."""
@@ -117,7 +128,7 @@ class Budgets:
         return use_of(
             [(at, amount) for at, *_, amount in committed[: waiting.MOST_USES]],
             total=sum(amount for *_, amount in committed),
-            reserved=sum(each.wanted.amount for each in live if not each.is_waiting),
+            reserved=sum(each.wanted.amount for each in live if each.has_room),
             ahead=sum(
                 each.wanted.amount for each in live if each.is_waiting and each.position < position
             ),

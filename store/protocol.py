@@ -155,7 +155,7 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """There is no room now; the request has its place, by when it asked first.
+    """There is no room now; the request waits at its place, by when it asked first.
 
     Attributes:
         use: What the budget is used for. Of very many commits in the window the later ones are
@@ -268,8 +268,10 @@ class Store(Records, Protocol):
         (`awaiting`) and what it is told by (`told_by`, in its own upper and lower case) follow the
         picture; so does what it has reserved: what belongs to no quota requirement of the picture
         is given back and its place lost, what belongs to one that does not hold is given back and
-        keeps its place. Nobody is told of that: whoever waits behind looks again by itself. A
-        picture that never demanded quota says nothing about reservations.
+        keeps its place. There it waits where the requirement is open. Where it is not open, what
+        was reserved or waited is idle: nobody counts it, no queue has it, until it asks again
+        (`reserve`), whatever later pictures say. Nobody is told of that: whoever waits behind
+        looks again by itself. A picture that never demanded quota says nothing about reservations.
 
         Raises:
             InvalidTransition: The picture claims to have ended; only `end` ends a request.
@@ -313,7 +315,8 @@ class Store(Records, Protocol):
         `Ended`; one that has room reserved for this requirement answers `Reserved` again. There is
         room when what was committed after `since`, what others have reserved, what is wanted by
         those who asked earlier and still wait, and the amount together do not exceed the limit.
-        Whoever asks first takes a place, and keeps it whatever the amount or limit is later.
+        Whoever asks first takes a place, and keeps it whatever the amount or limit is later; who
+        was idle there (`note`) waits there again, and counts again for all who asked later.
 
         Raises:
             UnknownRequest: The request is not in the record; note it first.
@@ -325,7 +328,10 @@ class Store(Records, Protocol):
         """Answer whether room is reserved for a requirement, and not consumed or given back."""
 
     def queue(self, budget: str, *, limit: int = 100) -> Sequence[str]:
-        """Answer the open requests that wait for room in a budget, first come first."""
+        """Answer the open requests that wait for room in a budget, first come first.
+
+        Not those that are idle.
+        """
 
     def add_comment(self, comment: Comment, *, most: int) -> int | None:
         """Keep a comment on a request that is in the record, and answer how many it has.

@@ -181,6 +181,7 @@ None once a request has ended.
 
 Index("ix_awaiting_request", awaiting.c.request_id)
 
+IDLE: Final = "idle"
 WAITING: Final = "waiting"
 RESERVED: Final = "reserved"
 CONSUMED: Final = "consumed"
@@ -200,7 +201,8 @@ reservations = Table(
 )
 """One row a claim on a budget: waiting, reserved, or consumed by a commit, which it outlives.
 
-`position` is the place in the queue of the budget; it never changes.
+One that is idle asks for nothing now. `position` is the place in the queue of the budget; it never
+changes.
 """
 
 Index(

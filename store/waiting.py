@@ -22,15 +22,22 @@ MOST_USES: Final = 1000
 
 
 class Claims(NamedTuple):
-    """What a request claims of budgets, as the ids of its requirements.
+    """What a request claims of budgets, as the ids of its requirements; each has a place.
 
     Attributes:
-        demanded: Those it may have a place for.
         held: Those it may have room for.
+        asked: Those it may wait for: they are open.
+        idle: Those it does not ask for now: something before them is unmet again.
     """
 
-    demanded: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+
+    @property
+    def demanded(self) -> tuple[str, ...]:
+        """Answer all it may have a place for."""
+        return (*self.held, *self.asked, *self.idle)
 
 
 def tokens(request: MutationRequest) -> tuple[str, ...]:
@@ -63,7 +70,12 @@ def claims(request: MutationRequest) -> Claims | None:
     quotas = _quotas(request)
     if not quotas and not _is_decided(request, f"{RequirementKind.QUOTA}-"):
         return None
-    return Claims(tuple(r.id for r in quotas), tuple(r.id for r in quotas if r.holds))
+    unmet = [r for r in quotas if not r.holds]
+    return Claims(
+        held=tuple(r.id for r in quotas if r.holds),
+        asked=tuple(r.id for r in unmet if r.status == "open"),
+        idle=tuple(r.id for r in unmet if r.status != "open"),
+    )
 
 
 def use_of(

@@ -20,6 +20,7 @@ from .database import lock_number
 from .rows import Row
 from .schema import (
     CONSUMED,
+    IDLE,
     RESERVED,
     WAITING,
     asks,
@@ -138,10 +139,19 @@ _GIVE_BACK = (
     update(reservations)
     .where(
         reservations.c.request_id == bindparam("id_"),
-        reservations.c.requirement_id.not_in(bindparam("held", expanding=True)),
+        reservations.c.requirement_id.in_(bindparam("asked", expanding=True)),
         reservations.c.state == RESERVED,
     )
     .values(state=WAITING, reserved_at=None)
+)
+_REST = (
+    update(reservations)
+    .where(
+        reservations.c.request_id == bindparam("id_"),
+        reservations.c.requirement_id.in_(bindparam("idle", expanding=True)),
+        reservations.c.state.in_((WAITING, RESERVED)),
+    )
+    .values(state=IDLE, reserved_at=None)
 )
 _CONSUME = (
     update(reservations)
@@ -319,10 +329,12 @@ def update_claim(connection: Connection, row: Row) -> None:
 
 
 def follow(connection: Connection, request_id: str, claims: Claims) -> None:
-    """Give back what a locked request has and its picture does not claim."""
+    """Give back what a locked request has and its picture does not claim; let rest what is idle."""
     leave(connection, request_id, staying=claims.demanded)
-    if set(claims.demanded) != set(claims.held):
-        connection.execute(_GIVE_BACK, {"id_": request_id, "held": claims.held})
+    if claims.asked:
+        connection.execute(_GIVE_BACK, {"id_": request_id, "asked": claims.asked})
+    if claims.idle:
+        connection.execute(_REST, {"id_": request_id, "idle": claims.idle})
 
 
 def consume(

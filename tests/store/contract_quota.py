@@ -44,6 +44,11 @@ def has(request_id: str, *wanted: Requirement) -> MutationRequest:
     return demanding(asked(request_id, state_id=f"quota/{request_id}"), holding=wanted)
 
 
+def rests(store: Store, request_id: str, *wanted: Requirement) -> None:
+    """Let a request wait for something before it may ask for room."""
+    store.note(demanding(has(request_id), closed=wanted), fence=1)
+
+
 def commit(request_id: str, *wanted: Requirement, minutes: float = 0) -> Ending:
     """Answer the ending that commits a request that has found room."""
     return commit_of(has(request_id, *wanted), at=later(minutes=minutes))
@@ -285,6 +290,127 @@ class Quotas:
         assert not store.reserved("r1", other.id)
         assert store.queue("other") == ["r1"]
 
+    def test_what_is_not_asked_for_now_is_given_back_and_in_nobodys_way(self, store: Store) -> None:
+        for name in ("r1", "r2"):
+            waits(store, name, ONE)
+            store.reserve(claim(name, ONE, limit=1))
+
+        rests(store, "r1", ONE)
+
+        assert not store.reserved("r1", ONE.id)
+        assert store.queue("deploys") == ["r2"]
+        assert store.reserve(claim("r2", ONE, limit=1)) == Reserved(AT)
+        assert store.reserve(claim("r1", ONE, limit=1)) == Queued(Use(reserved=1))
+        assert store.queue("deploys") == ["r1"]
+
+    def test_whoever_asks_again_waits_at_its_old_place(self, store: Store) -> None:
+        for name in ("r1", "r2"):
+            waits(store, name, ONE)
+            store.reserve(claim(name, ONE, limit=0))
+        rests(store, "r1", ONE)
+        waits(store, "r3", ONE)
+
+        assert store.reserve(claim("r2", ONE, limit=0)) == Queued(Use())
+        assert store.reserve(claim("r3", ONE, limit=0)) == Queued(Use(ahead=1))
+        assert store.reserve(claim("r1", ONE, limit=0)) == Queued(Use())
+
+        assert store.queue("deploys") == ["r1", "r2", "r3"]
+        assert store.reserve(claim("r2", ONE, limit=1)) == Queued(Use(ahead=1))
+        assert store.reserve(claim("r1", ONE, limit=1)) == Reserved(AT)
+
+    def test_whoever_comes_while_all_rest_is_behind_them(self, store: Store) -> None:
+        for name in ("r1", "r2"):
+            waits(store, name, ONE)
+            store.reserve(claim(name, ONE, limit=0))
+            rests(store, name, ONE)
+        assert store.queue("deploys") == []
+        waits(store, "r3", ONE)
+
+        for name in ("r3", "r2", "r1"):
+            store.reserve(claim(name, ONE, limit=0))
+
+        assert store.queue("deploys") == ["r1", "r2", "r3"]
+
+    def test_room_is_found_at_the_old_place(self, store: Store) -> None:
+        for name in ("r1", "r2"):
+            waits(store, name, ONE)
+            store.reserve(claim(name, ONE, limit=0))
+        rests(store, "r1", ONE)
+
+        assert store.reserve(claim("r1", ONE, limit=1, at=later(hours=3))) == Reserved(
+            later(hours=3)
+        )
+
+        assert store.reserve(claim("r2", ONE, limit=1)) == Queued(Use(reserved=1))
+
+    def test_only_asking_again_ends_the_rest(self, store: Store) -> None:
+        waits(store, "r1", ONE)
+        store.reserve(claim("r1", ONE))
+        rests(store, "r1", ONE)
+
+        for _ in range(2):
+            waits(store, "r1", ONE)
+            assert store.queue("deploys") == []
+            store.note(has("r1", ONE), fence=1)
+            assert not store.reserved("r1", ONE.id)
+            assert store.queue("deploys") == []
+            assert store.end(commit("r1", ONE)) == Conflict(0)
+
+        store.reserve(claim("r1", ONE))
+        assert isinstance(store.end(commit("r1", ONE)), Ended)
+
+    def test_of_two_one_may_rest_while_the_other_waits_or_has_room(self, store: Store) -> None:
+        two, three = quota(amount=2), quota(amount=3)
+        waits(store, "r1", ONE, two, three)
+        waits(store, "r2", BIG)
+        for wanted in (ONE, two, three):
+            store.reserve(claim("r1", wanted))
+
+        store.note(demanding(has("r1"), two, holding=[ONE], closed=[three]), fence=1)
+
+        assert [store.reserved("r1", each.id) for each in (ONE, two, three)] == [True, False, False]
+        assert store.queue("deploys") == ["r1"]
+        assert store.reserve(claim("r2", BIG)) == Queued(Use(reserved=1, ahead=2))
+
+    def test_whoever_rests_loses_the_place_where_it_is_no_longer_demanded(
+        self, store: Store
+    ) -> None:
+        for name in ("r1", "r2"):
+            waits(store, name, ONE)
+            store.reserve(claim(name, ONE, limit=0))
+        rests(store, "r1", ONE)
+
+        waits(store, "r1", quota("other"))
+
+        waits(store, "r1", ONE)
+        store.reserve(claim("r1", ONE, limit=0))
+        assert store.queue("deploys") == ["r2", "r1"]
+
+    def test_whoever_rests_and_ends_leaves_nothing(self, store: Store) -> None:
+        for name in ("r1", "r2"):
+            waits(store, name, ONE)
+            store.reserve(claim(name, ONE, limit=1))
+        rests(store, "r1", ONE)
+
+        ending = cancel_of(demanding(has("r1"), closed=[ONE]))
+        store.end(ending)
+
+        assert store.reserve(claim("r1", ONE, limit=1)) == Ended(ending.request)
+        assert store.reserve(claim("r2", ONE, limit=1)) == Reserved(AT)
+        assert store.queue("deploys") == []
+
+    def test_a_picture_that_is_not_kept_lets_nobody_rest(self, store: Store) -> None:
+        newer = lifecycle.append(
+            demanding(asked("r1"), ONE), Category.APPROVAL, "Granted", actor_id="ben", at=AT
+        )
+        store.note(newer, fence=2)
+        store.reserve(claim("r1", ONE, limit=0))
+
+        store.note(demanding(asked("r1"), closed=[ONE]), fence=2)
+        store.note(demanding(newer, closed=[ONE]), fence=1)
+
+        assert store.queue("deploys") == ["r1"]
+
     @pytest.mark.parametrize("left", [(), (quota("other"),)])
     def test_what_is_no_longer_demanded_is_given_back_and_its_place_lost(
         self, store: Store, left: tuple[Requirement, ...]
@@ -418,6 +544,29 @@ class Quotas:
         assert (answer.use.reserved, answer.use.ahead) == (0, 0)
         assert len(answer.use.committed) <= 5
         assert store.queue("deploys") == ["last"]
+
+    def test_resting_and_asking_at_once_never_exceed_the_limit(self, store: Store) -> None:
+        names = [f"r{number}" for number in range(12)]
+        for name in names:
+            waits(store, name, ONE)
+
+        def live(name: str) -> None:
+            for _ in range(4):
+                if isinstance(store.reserve(claim(name, ONE, limit=5)), Reserved):
+                    assert store.reserved(name, ONE.id)
+                rests(store, name, ONE)
+                waits(store, name, ONE)
+            store.reserve(claim(name, ONE, limit=5))
+
+        at_once([partial(live, name) for name in names])
+
+        served = {name for name in names if store.reserved(name, ONE.id)}
+        assert len(served) <= 5
+        assert set(store.queue("deploys")) == set(names) - served
+        for name in served:
+            rests(store, name, ONE)
+        first = store.queue("deploys", limit=5)
+        assert [store.reserve(claim(name, ONE, limit=5)) for name in first] == [Reserved(AT)] * 5
 
     def test_reserving_and_ending_at_once_leave_nothing_reserved(self, store: Store) -> None:
         for number in range(10):

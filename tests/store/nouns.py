@@ -56,24 +56,27 @@ def waiting_for(request: MutationRequest, *tokens: str) -> MutationRequest:
 
 
 def demanding(
-    request: MutationRequest, *requirements: Requirement, holding: Sequence[Requirement] = ()
+    request: MutationRequest,
+    *requirements: Requirement,
+    holding: Sequence[Requirement] = (),
+    closed: Sequence[Requirement] = (),
 ) -> MutationRequest:
-    """Answer the request with these requirements open, and met where they hold."""
+    """Answer the request with these open, met where they hold, and closed for what comes before."""
     moved = waiting_for(request)
-    held = {r.id for r in holding}
+    held, not_yet = {r.id for r in holding}, {r.id for r in closed}
     states = tuple(
         RequirementState(
             id=r.id,
             requirement=r,
             covered="",
             binding=r.id,
-            status="fulfilled" if r.id in held else "open",
-            opened_at=AT,
+            status="waiting" if r.id in not_yet else "fulfilled" if r.id in held else "open",
+            opened_at=None if r.id in not_yet else AT,
             finding=Finding(verdict="holds", at=AT, binding=r.id, actor_id="system:mutator")
             if r.id in held
             else None,
         )
-        for r in {r.id: r for r in (*requirements, *holding)}.values()
+        for r in {r.id: r for r in (*requirements, *holding, *closed)}.values()
     )
     return moved.model_copy(update={"requirements": states})
 

@@ -58,6 +58,7 @@ def a_question(chance: random.Random) -> Question:
     commit = commit_of(request, version, fence=fence, mutation=mutation)
     wants = [*chance.sample(QUOTAS, chance.randrange(3))]
     waiting = demanding(picture, Requirement.dependency(*chance.sample(NAMES, 2)), *wants)
+    resting = demanding(picture, *wants[1:], closed=wants[:1])
     served = demanding(request, *wants[1:], holding=wants[:1])
     at = later(minutes=chance.randrange(90))
     fulfilled = commit_of(served, version, fence=fence, at=at, mutation=mutation)
@@ -85,6 +86,7 @@ def a_question(chance: random.Random) -> Question:
             lambda store: store.ended_among(NAMES),
             lambda store: store.keep(ask, given.get("answer")),
             lambda store: store.note(waiting, **given),
+            lambda store: store.note(resting, fence=fence),
             lambda store: store.note(served, fence=fence),
             lambda store: store.end(fulfilled),
             lambda store: store.end(given_up),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,7 +24,10 @@ from tests.store.nouns import asked, cancel_of, claim, commit_of, demanding, quo
 HOUR = timedelta(hours=1)
 WHO = range(6)
 BUDGETS = ("a", "b")
-STEPS = ("ask", "ask", "ask", "ask", "commit", "commit", "cancel", "renew", "found", "drop")
+STEPS = (
+    *("ask", "ask", "ask", "ask", "ask", "commit", "commit", "cancel"),
+    *("renew", "rest", "rest in a", "found", "drop"),
+)
 
 _examples = itertools.count()
 
@@ -46,13 +49,17 @@ class Window:
 
 @dataclass
 class Model:
-    """What a budget is, said as plainly as it can be: a queue, who has room, what was committed."""
+    """What a budget is, said as plainly as it can be: a queue, who has room, what was committed.
+
+    Who rests stands in the queue, and is passed over.
+    """
 
     limit: int
     window: Window
     wanted: dict[tuple[int, str], int]
     places: dict[str, list[int]] = field(default_factory=lambda: {key: [] for key in BUDGETS})
     reserved: set[tuple[int, str]] = field(default_factory=set)
+    resting: set[tuple[int, str]] = field(default_factory=set)
     committed: list[tuple[str, datetime, int]] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
 
@@ -62,6 +69,7 @@ class Model:
             return None
         if who not in self.places[key]:
             self.places[key].append(who)
+        self.resting.discard((who, key))
         before = self.places[key][: self.places[key].index(who)]
         use = Use(
             committed=tuple(
@@ -70,7 +78,7 @@ class Model:
                 if budget == key and then > self.window.since(at)
             ),
             reserved=sum(self.wanted[each] for each in self.reserved if each[1] == key),
-            ahead=sum(self.wanted[w, key] for w in before if (w, key) not in self.reserved),
+            ahead=sum(self.wanted[w, key] for w in before if self.waits(w, key)),
         )
         taken = sum(amount for _, amount in use.committed) + use.reserved + use.ahead
         if taken + self.wanted[who, key] > self.limit:
@@ -92,6 +100,7 @@ class Model:
 
     def leave(self, who: int) -> None:
         self.give_back(who)
+        self.resting -= self.of(who)
         for _, key in self.of(who):
             if who in self.places[key]:
                 self.places[key].remove(who)
@@ -99,11 +108,18 @@ class Model:
     def give_back(self, who: int) -> None:
         self.reserved -= self.of(who)
 
+    def rest(self, who: int, keys: Sequence[str]) -> None:
+        self.give_back(who)
+        self.resting |= {(who, key) for key in keys if who in self.places[key]}
+
     def of(self, who: int) -> set[tuple[int, str]]:
         return {each for each in self.wanted if each[0] == who}
 
     def queue(self, key: str) -> list[int]:
-        return [who for who in self.places[key] if (who, key) not in self.reserved]
+        return [who for who in self.places[key] if self.waits(who, key)]
+
+    def waits(self, who: int, key: str) -> bool:
+        return (who, key) not in self.reserved | self.resting
 
     def windows(self) -> Iterator[int]:
         """Answer how much was committed in every window that ends at a commit, in every budget."""
@@ -134,12 +150,20 @@ class Asker:
     def name(self, who: int) -> str:
         return f"{self._name}.{who}"
 
-    def picture(self, who: int, *, demands: bool = True, holding: bool = False) -> MutationRequest:
+    def picture(
+        self, who: int, *, demands: bool = True, holding: bool = False, closed: Sequence[str] = ()
+    ) -> MutationRequest:
         """Answer the request as it stands, always with as many decisions."""
-        of = [each for (w, _), each in self.quotas.items() if w == who] if demands else []
+        mine = {key: each for (w, key), each in self.quotas.items() if w == who and demands}
+        of = list(mine.values())
         request = asked(self.name(who), state_id=f"quota/{self.name(who)}")
         return lifecycle.append(
-            demanding(request, *(() if holding else of), holding=of if holding else ()),
+            demanding(
+                request,
+                *(() if holding else of),
+                holding=of if holding else (),
+                closed=[each for key, each in mine.items() if key in closed],
+            ),
             Category.REQUIREMENT,
             "Opened",
             actor_id="system:mutator",
@@ -238,6 +262,10 @@ def _take(step: str, who: int, at: datetime, model: Model, asker: Asker) -> None
         case "renew":
             store.note(asker.picture(who), fence=1)
             model.give_back(who)
+        case "rest" | "rest in a":
+            closed = BUDGETS if step == "rest" else BUDGETS[:1]
+            store.note(asker.picture(who, closed=closed), fence=1)
+            model.rest(who, closed)
         case "found":
             store.note(asker.picture(who, holding=True), fence=1)
         case _:
