@@ -52,6 +52,12 @@ class Category(StrEnum):
     REQUIREMENT = "requirement"
     COMPENSATION = "compensation"
 
+    @staticmethod
+    def of(requirement: Requirement) -> Category:
+        """Answer what a decision is about that opens, meets or ends a requirement."""
+        approval = requirement.kind == RequirementKind.APPROVAL
+        return Category.APPROVAL if approval else Category.REQUIREMENT
+
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(max_length=2000)]

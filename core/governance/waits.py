@@ -25,6 +25,7 @@ from ..requirements import Requirement, RequirementKind
 from . import approval, fulfilment, rights
 from .people import Person
 from .request import Finding, MutationRequest, Rejection, RequirementState, Status
+from .seating import LOOKED_AT
 
 TOLD = frozenset({RequirementKind.SCHEDULE, RequirementKind.DEPENDENCY, RequirementKind.QUOTA})
 """The kinds that a wake-up may be about; a check says itself when it is to be asked again."""
@@ -212,7 +213,7 @@ def _looked_at(request: MutationRequest) -> tuple[RequirementState, ...]:
     return tuple(
         r
         for r in fulfilment.awaited(request)
-        if r.requirement.kind in fulfilment.LOOKED_AT and r.requirement.is_whole
+        if r.requirement.kind in LOOKED_AT and r.requirement.is_whole
     )
 
 
