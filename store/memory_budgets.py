@@ -98,9 +98,9 @@ class Budgets:
         """Consume what a commit has reserved; give everything else back."""
         request = ending.request
         claimed = claims(request)
-        if claimed is None:
+        if claimed is None and ending.commit:
             return
-        held = claimed.held if ending.commit else ()
+        held = claimed.held if claimed and ending.commit else ()
         for key in self._of(request):
             if key[1] in held:
                 consumed_at = request.executed_at or request.updated_at

@@ -125,8 +125,9 @@ def ending(ending: Ending) -> Callable[[Connection, Together], Ended | Fenced | 
         writing.add_ending(at, record)
         writing.update_request(at, picture, fence=max(fence, row.fence))
         writing.await_nobody(at, request.request_id)
-        if claimed:
-            held = claimed.held if commit else ()
+        # Without a commit its picture may be older than what it asked for.
+        if claimed or not commit:
+            held = claimed.held if claimed and commit else ()
             if held:
                 writing.consume(at, request.request_id, held, consumed_at=executed_at)
             writing.leave(at, request.request_id, staying=held)

@@ -84,6 +84,19 @@ class Quotas:
         assert store.queue("deploys") == ["r3"]
         assert not store.reserved("r3", ONE.id)
 
+    def test_what_an_older_picture_knows_nothing_of_is_given_back_when_it_ends(
+        self, store: Store
+    ) -> None:
+        waits(store, "r1", ONE)
+        waits(store, "r2", ONE)
+        store.reserve(claim("r1", ONE, limit=1))
+        before = asked("r1", state_id="quota/r1")
+
+        assert isinstance(store.end(cancel_of(before)), Ended)
+
+        assert not store.reserved("r1", ONE.id)
+        assert store.reserve(claim("r2", ONE, limit=1)) == Reserved(AT)
+
     def test_budgets_of_other_names_are_others(self, store: Store) -> None:
         for name, wanted in (("r1", quota("a")), ("r2", quota("A")), ("r3", quota("a "))):
             waits(store, name, wanted)
