@@ -41,8 +41,12 @@ def without_traces(value: Any) -> Any:
     return WORKER.sub("a-worker", value) if isinstance(value, str) else value
 
 
+LONG = "limit.historyCount.suggestContinueAsNew=250"
+"""Events after which the server wants a new history; only one story makes so many."""
+
+
 async def record(names: Sequence[str]) -> None:
-    env = await start_server()
+    env = await start_server(LONG)
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/mutator.db")
         async with make_world(env, store) as world:

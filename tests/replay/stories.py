@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from core.requirements import Requirement, either
+from tests.replay.waits import WAITS
 from tests.support import box
 from tests.support.world import Handle, World, make_world
 
@@ -269,5 +270,6 @@ STORIES: Final[dict[str, Story]] = {
         expired_after_a_split_task,
         granted_in_the_last_alternative,
         remote,
+        *WAITS,
     )
 }

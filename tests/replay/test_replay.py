@@ -17,6 +17,7 @@ from client.plugin import client_plugin
 from tests.replay.changed import NotesBeforeItAssesses
 from tests.replay.record import HISTORIES, main, path_of
 from tests.replay.stories import STORIES
+from tests.replay.waits import WAITS
 from tests.support.histories import asked_locally, asked_remotely, failed_locally
 from wire.names import WORKFLOW_TYPE, Activity
 from workflows import ALL_WORKFLOWS, MutationRequestWorkflow
@@ -67,6 +68,7 @@ def test_the_histories_are_the_ways_a_request_can_go() -> None:
         "granted_then_remote",
         "granted_in_the_last_alternative",
         "remote",
+        *(story.__name__ for story in WAITS),
     }
 
     assert demanded <= set(STORIES)
@@ -90,7 +92,9 @@ def test_a_kept_history_is_of_a_request_and_of_activities_that_still_exist(name:
 
     assert started.workflow_type.name == WORKFLOW_TYPE
     assert asked <= ASKED
-    assert Activity.ASSESS_REQUEST in asked
+    continues = bool(started.continued_execution_run_id)
+    assert (Activity.ASSESS_REQUEST in asked) is not continues
+    assert continues is (name == "waited_into_a_new_history")
 
 
 def test_the_histories_go_both_ways() -> None:
@@ -109,7 +113,7 @@ def test_the_histories_go_both_ways() -> None:
 def _is_older(name: str) -> bool:
     """Answer whether it was recorded when every ask was remote."""
     return name not in {"remote", "expired_after_a_split_task"} and not name.startswith(
-        ("fast_", "granted_")
+        ("fast_", "granted_", "waited_")
     )
 
 
