@@ -36,6 +36,9 @@ from .wakeups import wake_all
 FIRST: Final = 20
 """How many of those who wait for room in a budget are told that there may be some."""
 
+FAR_AHEAD: Final = 1_000_000
+"""So many asks no workflow makes in one task."""
+
 
 @dataclass(frozen=True)
 class Telling:
@@ -165,7 +168,17 @@ class Reconciling:
         await asyncio.to_thread(self.outside.store.end, ending)
         return 1
 
+    def _raise_fence(self, stored: MutationRequest) -> None:
+        view = self.outside.store.view(stored.request_id, stored.state_id)
+        self.outside.store.note(stored, fence=view.fence + FAR_AHEAD)
+
     async def _last_snapshot(self, stored: MutationRequest) -> MutationRequest | None:
+        """Ask the closed workflow what it knew, with nothing set going by the question.
+
+        Where a message came and its task did not, a query lets the workflow take it, and run local
+        activities for it. The fence is raised before, so that none of them commits.
+        """
+        await asyncio.to_thread(self._raise_fence, stored)
         handle = self.outside.client.get_workflow_handle(stored.request_id)
         try:
             found = await handle.query(

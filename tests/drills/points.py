@@ -15,6 +15,18 @@ COMMIT_ANSWERED: Final = "after the answer of the commit, before the workflow go
 LAST_STEP: Final = "after the record is adopted, before the workflow closes"
 DISPATCHING: Final = "after the request ended, while its side effects are dispatched"
 
+CHECKING: Final = "while a check runs"
+KEPT: Final = "after the answer of a check is kept, before the workflow has it"
+FILED: Final = "after a question is filed elsewhere, before that is kept"
+LOOKING: Final = "when the moment has come, before it is looked at"
+LOOKED: Final = "after dependencies were looked at, before the workflow goes on"
+RESERVED: Final = "after room is reserved, before the activity answers"
+RESERVATION_ANSWERED: Final = "after room is reserved, before the workflow goes on"
+QUEUED: Final = "after a place in the queue for room is taken, before the activity answers"
+CONTINUING: Final = "when the history is to begin anew, before the server knows"
+CONTINUED: Final = "when the history has begun anew, before the workflow goes on"
+NEVER: Final = "at no point of its own: somebody else kills it"
+
 POINTS: Final = (
     ASSESSMENT_STORED,
     ASSESSMENT_ANSWERED,

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,13 +30,13 @@ from core.history import HistoryEntry
 from store import open_store
 from store.protocol import Store, StoredState
 from tests.drills import points
+from tests.drills.nursery import doomed_worker
 from tests.fixtures.postgres import Postgres
 from tests.support import box
 from tests.support.world import Handle, World, make_world
 from wire.messages import Reply, RequestResult
 from wire.names import WORKFLOW_TYPE, Signal, Update
 
-ROOT = Path(__file__).parents[2]
 STORES = ("sqlite", "postgres")
 DRILLS = [(kind, way, point) for kind in STORES for way in box.WAYS for point in points.of(way)]
 BEFORE_APPROVAL = {points.ASSESSMENT_STORED, points.ASSESSMENT_ANSWERED}
@@ -194,27 +191,6 @@ async def decide(handle: Handle, *, update: bool) -> asyncio.Task[str | None]:
         return reply.status if reply.settled else "not settled"
 
     return asyncio.create_task(send())
-
-
-@asynccontextmanager
-async def doomed_worker(
-    server: WorkflowEnvironment, queue: str, store_url: str, way: str, point: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.drills.doomed_worker", queue, store_url, way, point),
-        cwd=ROOT,
-        env={**os.environ, "TEMPORAL_ADDRESS": server.client.service_client.config.target_host},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"serving\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def start(server: WorkflowEnvironment, queue: str, state: str) -> Handle:

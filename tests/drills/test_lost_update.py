@@ -17,8 +17,9 @@ from client.mutator import Mutator
 from store import open_store
 from store.records import Records
 from tests.drills import points
+from tests.drills.nursery import doomed_worker
 from tests.drills.server import FileServer
-from tests.drills.test_killed_worker import doomed_worker, start, until_pending
+from tests.drills.test_killed_worker import start, until_pending
 from tests.support import box
 from tests.support.world import World, make_world
 from wire.messages import Reply
