@@ -9,18 +9,22 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 
+from core.checks import not_yet
 from store import open_store
 from wire.names import Signal
 
+from . import box
 from .histories import LOCAL_ACTIVITY
 from .server import start_server
 from .world import World, make_world
 
+SOON = timedelta(seconds=1)
 ONE = [{"roles": ["approver"], "needed": 1}]
 TWO = [{"roles": ["approver"], "needed": 2}]
 
@@ -123,6 +127,54 @@ async def canceled(world: World) -> str:
     return await _ended(world, request_id, "Canceled")
 
 
+async def reviewed(world: World) -> str:
+    review = [{"kind": "review", "people": ["eve"]}]
+    return await _fulfilled(world, await _waiting(world, review))
+
+
+async def called_back(world: World) -> str:
+    request_id = await _submit(world, [{"kind": "check", "name": "ticket", "people": ["eve"]}])
+    await _looked(world, request_id)
+    return await _fulfilled(world, request_id)
+
+
+async def checked(world: World) -> str:
+    request_id = await _submit(world, [{"kind": "check", "name": "ci"}])
+    return await _ended(world, request_id, "Executed")
+
+
+async def checked_again(world: World) -> str:
+    box.KNOBS.check = not_yet("still running", SOON)
+    request_id = await _submit(world, [{"kind": "check", "name": "ci"}])
+    await _looked(world, request_id)
+    box.KNOBS.check = box.PASSED
+    return await _ended(world, request_id, "Executed")
+
+
+async def in_its_time(world: World) -> str:
+    at = datetime.now(UTC) + SOON
+    request_id = await _submit(world, not_before=at.isoformat())
+    return await _ended(world, request_id, "Executed")
+
+
+async def after_another(world: World) -> str:
+    other = await _waiting(world, ONE)
+    request_id = await _submit(world, depends_on=[other])
+    await _looked(world, request_id)
+    await world.mutator.approve(other, actor_id="ben")
+    return await _ended(world, request_id, "Executed")
+
+
+async def with_room(world: World) -> str:
+    return await _ended(world, await _submit(world, [_quota(world)]), "Executed")
+
+
+async def with_room_later(world: World) -> str:
+    need = _quota(world)
+    await _ended(world, await _submit(world, [need]), "Executed")
+    return await _ended(world, await _submit(world, [need]), "Executed")
+
+
 async def expired(world: World) -> str:
     return await _ended(world, await _waiting(world, ONE, expires_in=2), "Expired")
 
@@ -140,6 +192,18 @@ def remotely(kind: Kind) -> Kind:
     return live
 
 
+WAITS: Final[dict[str, Kind]] = {
+    "a review, by update": reviewed,
+    "a callback, by update": called_back,
+    "a check": checked,
+    "a check that is asked twice": checked_again,
+    "a moment": in_its_time,
+    "another request": after_another,
+    "room in a budget": with_room,
+    "room in a budget, waited for": with_room_later,
+}
+"""One reason each, and nothing else."""
+
 KINDS: Final[dict[str, Kind]] = {
     "executed at once, by policy": at_once,
     "one approval, by signal": by_signal,
@@ -150,9 +214,11 @@ KINDS: Final[dict[str, Kind]] = {
     "rejected, by update": rejected,
     "canceled, by update": canceled,
     "expired": expired,
+    **WAITS,
     "remote domain: executed at once, by policy": remotely(at_once),
     "remote domain: one approval, by update": remotely(by_update),
     "remote domain: two approvals, by update": remotely(by_two),
+    **{f"remote domain: {name}": remotely(kind) for name, kind in WAITS.items()},
 }
 """By the words of the page."""
 
@@ -184,6 +250,25 @@ async def _waiting(world: World, needs: Sequence[dict[str, Any]], **more: Any) -
     request_id = await _submit(world, needs, **more)
     await world.waiting(request_id)
     return request_id
+
+
+async def _looked(world: World, request_id: str) -> None:
+    """Wait, by the store alone, until what it waits for has been looked at."""
+    async with asyncio.timeout(20):
+        while not (stored := world.store.request(request_id)) or not any(
+            each.finding is not None and each.asked for each in stored.requirements
+        ):
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.05)
+
+
+async def _fulfilled(world: World, request_id: str) -> str:
+    await world.mutator.fulfil(request_id, actor_id="eve", verdict="passed", reason="fine")
+    return await _ended(world, request_id, "Executed")
+
+
+def _quota(world: World) -> dict[str, Any]:
+    return {"kind": "quota", "key": world.fresh(), "budget": {"limit": 1, "per": "PT2S"}}
 
 
 async def _ended(world: World, request_id: str, status: str) -> str:
