@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from store.protocol import Store
@@ -31,3 +34,27 @@ class HookedStore:
             return answer
 
         return called
+
+
+@contextmanager
+def held_at(hooked: HookedStore, where: str) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Let the first call at a hook wait; yields (reached, release)."""
+    reached, release = threading.Event(), threading.Event()
+    first = iter([True])
+
+    def wait() -> None:
+        if next(first, False):
+            reached.set()
+            assert release.wait(30)
+
+    hooked.hooks[where] = wait
+    try:
+        yield reached, release
+    finally:
+        release.set()
+        hooked.hooks.pop(where, None)
+
+
+async def reach(event: threading.Event) -> None:
+    """Wait for another thread to get somewhere."""
+    assert await asyncio.to_thread(event.wait, 20)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from core.checks import not_yet
 from tests.support import box
+from tests.support.hooks import held_at, reach
 from tests.support.waits import HOUR
 from tests.support.world import World
 
@@ -24,29 +23,6 @@ def way(request: pytest.FixtureRequest) -> box.Way:
     return found
 
 
-@contextmanager
-def held_at(world: World, where: str) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Let the first call at a hook wait; yields (reached, release)."""
-    reached, release = threading.Event(), threading.Event()
-    first = iter([True])
-
-    def wait() -> None:
-        if next(first, False):
-            reached.set()
-            assert release.wait(30)
-
-    world.hooks.hooks[where] = wait
-    try:
-        yield reached, release
-    finally:
-        release.set()
-        world.hooks.hooks.pop(where, None)
-
-
-async def reach(event: threading.Event) -> None:
-    assert await asyncio.to_thread(event.wait, 20)
-
-
 async def test_a_wake_up_that_comes_while_a_dependency_is_looked_at_is_not_lost(
     world: World,
 ) -> None:
@@ -55,7 +31,7 @@ async def test_a_wake_up_that_comes_while_a_dependency_is_looked_at_is_not_lost(
     waiter = await world.start("Add", depends_on=[other.id])
     await world.waiting(waiter.id)
 
-    with held_at(world, "standings.after") as (reached, release):
+    with held_at(world.hooks, "standings.after") as (reached, release):
         await waiter.signal("wake")
         await reach(reached)  # it has read that the other one waits
         await world.decide(other, "ben")
@@ -75,7 +51,7 @@ async def test_a_wake_up_that_comes_while_room_is_asked_for_is_not_lost(world: W
     await world.until(held, lambda r: r.held)
     box.KNOBS.raises = 0
 
-    with held_at(world, "reserve.after") as (reached, release):
+    with held_at(world.hooks, "reserve.after") as (reached, release):
         waiter = await world.start("Add", needs=[need])
         await reach(reached)  # it has been answered that there is no room
         await world.send(held, "cancel_request", {"decision_id": "c", "actor_id": "ana"})

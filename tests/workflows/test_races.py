@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from core.governance.outcome import Ending, cancel_by
 from core.governance.request import MutationRequest
 from tests.conftest import in_its_way
 from tests.support import box
+from tests.support.hooks import held_at, reach
 from tests.support.world import Handle, World
 from wire.asks import ExecuteMutation, Reconciled
 from wire.messages import Reply
@@ -45,29 +44,6 @@ def world(request: pytest.FixtureRequest, way: box.Way) -> Iterator[World]:
 def doubled(request: pytest.FixtureRequest, way: box.Way) -> Iterator[World]:
     """The worker that runs every activity twice, on either database."""
     yield from in_its_way(request.getfixturevalue(f"{request.param}_doubled_world"), way)
-
-
-@contextmanager
-def first_call_waits(world: World, where: str) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Let the first call at a hook wait; yields (reached, release)."""
-    reached, release = threading.Event(), threading.Event()
-    first = iter([True])
-
-    def wait() -> None:
-        if next(first, False):
-            reached.set()
-            assert release.wait(30)
-
-    world.hooks.hooks[where] = wait
-    try:
-        yield reached, release
-    finally:
-        release.set()
-
-
-async def reach(event: threading.Event) -> None:
-    """Wait for another thread to get somewhere."""
-    assert await asyncio.to_thread(event.wait, 20)
 
 
 def assert_one_version(world: World, request: MutationRequest) -> None:
@@ -101,7 +77,7 @@ async def test_a_harmless_signal_during_the_commit_changes_nothing(
 ) -> None:
     handle = await waiting(world, ONE)
     shown = await world.request(handle)
-    with first_call_waits(world, where) as (reached, release):
+    with held_at(world.hooks, where) as (reached, release):
         approving = world.mutator.approve(handle.id, actor_id="ben", binding=shown.binding)
         deciding = asyncio.create_task(said(approving))
         await reach(reached)
@@ -122,7 +98,7 @@ async def test_temporals_cancel_during_the_commit_leaves_one_ending(
     world: World, where: str
 ) -> None:
     handle = await waiting(world, ONE)
-    with first_call_waits(world, where) as (reached, release):
+    with held_at(world.hooks, where) as (reached, release):
         await handle.signal("approve", {"decision_id": "d", "actor_id": "ben"})
         await reach(reached)
 
@@ -142,7 +118,7 @@ async def test_a_cancel_during_the_commit_is_answered_with_what_the_store_said(
     world: World, where: str
 ) -> None:
     handle = await waiting(world, ONE)
-    with first_call_waits(world, where) as (reached, release):
+    with held_at(world.hooks, where) as (reached, release):
         await handle.signal("approve", {"decision_id": "d", "actor_id": "ben"})
         await reach(reached)
 
@@ -162,7 +138,7 @@ async def test_a_grant_withdrawn_while_it_executes_is_not_executed_or_it_was_too
 ) -> None:
     handle = await waiting(world, ONE)
     binding = (await world.request(handle)).binding
-    with first_call_waits(world, "end.before") as (reached, release):
+    with held_at(world.hooks, "end.before") as (reached, release):
         await handle.signal("approve", {"decision_id": "d", "actor_id": "ben"})
         await reach(reached)
 
@@ -182,7 +158,7 @@ async def test_a_grant_withdrawn_while_it_executes_is_not_executed_or_it_was_too
 async def test_a_rejection_while_it_executes_ends_it_or_came_too_late(world: World) -> None:
     handle = await waiting(world, ONE)
     binding = (await world.request(handle)).binding
-    with first_call_waits(world, "end.before") as (reached, release):
+    with held_at(world.hooks, "end.before") as (reached, release):
         await handle.signal("approve", {"decision_id": "d", "actor_id": "ben"})
         await reach(reached)
 
@@ -222,7 +198,7 @@ async def test_an_attempt_that_commits_after_its_replacement_finds_the_record(
     world: World,
 ) -> None:
     handle = await waiting(world, ONE)
-    with first_call_waits(world, "end.before") as (reached, release):
+    with held_at(world.hooks, "end.before") as (reached, release):
         await handle.signal("approve", {"decision_id": "d", "actor_id": "ben"})
         await reach(reached)
 

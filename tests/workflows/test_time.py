@@ -36,7 +36,7 @@ async def test_g8_an_execution_that_an_outage_delays_never_commits_outside_its_w
     world: World,
 ) -> None:
     calendar = window(begins=-timedelta(hours=1), ends=timedelta(minutes=3))
-    needs = [{"kind": "schedule", "calendar": calendar}, {"people": ["ben"]}]
+    needs: list[dict[str, Any]] = [{"kind": "schedule", "calendar": calendar}, {"people": ["ben"]}]
     handle = await world.start("Add", needs=needs)
     state_id = (await world.pending(handle)).state_id
 
@@ -60,7 +60,7 @@ async def test_a_window_that_closes_while_a_request_executes_does_not_tear_the_c
     world: World,
 ) -> None:
     calendar = window(begins=-timedelta(hours=1), ends=timedelta(minutes=3))
-    needs = [{"kind": "schedule", "calendar": calendar}, {"people": ["ben"]}]
+    needs: list[dict[str, Any]] = [{"kind": "schedule", "calendar": calendar}, {"people": ["ben"]}]
     handle = await world.start("Add", needs=needs)
     state_id = (await world.pending(handle)).state_id
     await world.skip(handle, timedelta(minutes=2, seconds=50))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.conftest import in_its_way
 from tests.support import box
+from tests.support.hooks import held_at, reach
 from tests.support.waits import fulfil
 from tests.support.world import Handle, World, make_world
 
@@ -32,30 +31,6 @@ def world(request: pytest.FixtureRequest, way: box.Way) -> Iterator[World]:
     yield from in_its_way(request.getfixturevalue(f"{request.param}_world"), way)
 
 
-@contextmanager
-def held_at(world: World, where: str) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Let the first call at a hook wait; yields (reached, release)."""
-    reached, release = threading.Event(), threading.Event()
-    first = iter([True])
-
-    def wait() -> None:
-        if next(first, False):
-            reached.set()
-            assert release.wait(30)
-
-    world.hooks.hooks[where] = wait
-    try:
-        yield reached, release
-    finally:
-        release.set()
-        world.hooks.hooks.pop(where, None)
-
-
-async def reach(event: threading.Event) -> None:
-    """Wait for another thread to get somewhere."""
-    assert await asyncio.to_thread(event.wait, 20)
-
-
 async def answered(handle: Handle, verb: str, **said: object) -> None:
     """Send a signal."""
     await handle.signal(verb, {"decision_id": f"{verb}-{said.get('actor_id')}", **said})
@@ -67,7 +42,7 @@ async def test_a_newer_request_supersedes_while_the_older_is_about_to_commit(
     older = await world.start("Add", needs=[{"people": ["ben"]}])
     state_id = (await world.pending(older)).state_id
 
-    with held_at(world, "end.before") as (reached, release):
+    with held_at(world.hooks, "end.before") as (reached, release):
         await answered(older, "approve", actor_id="ben")
         await reach(reached)
         newer = await world.start("Put", state_id=state_id, supersedes=older.id)
@@ -89,7 +64,7 @@ async def test_a_request_that_has_executed_is_not_superseded_and_the_newer_goes_
     older = await world.start("Add", needs=[{"people": ["ben"]}])
     state_id = (await world.pending(older)).state_id
 
-    with held_at(world, "end.before") as (reached, release):
+    with held_at(world.hooks, "end.before") as (reached, release):
         newer = await world.start("Put", state_id=state_id, supersedes=older.id, needs=[LATER])
         await reach(reached)  # it is about to end the older one
         grant = asyncio.create_task(answered(older, "approve", actor_id="ben"))
@@ -137,7 +112,7 @@ async def test_the_last_fulfilment_and_a_cancel_have_one_winner(world: World, fi
     }
     second = "cancel" if first == "fulfil" else "fulfil"
 
-    with held_at(world, "view.before") as (reached, release):
+    with held_at(world.hooks, "view.before") as (reached, release):
         await send[first]()
         await reach(reached)
         await send[second]()
