@@ -1,8 +1,9 @@
 """Boxes whose checks answer as their requirement says: one thing in the worker that will be killed,
 another in the one after it.
 
-A requirement names the check `says` with `parameters={"first": ..., "then": ...}`, each `passed`,
-`failed` or `not_yet`. While `Jam` is jammed it cannot be carried out, and the request is held.
+A requirement names the check `says`, or `once`, which is not tried again at once, with
+`parameters={"first": ..., "then": ...}`, each `passed`, `failed` or `not_yet`. While `Jam` is
+jammed it cannot be carried out, and the request is held.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Jam(Add):
 
 CHECKS = (
     Check("says", _says, retries=1),
+    Check("once", _says, retries=0),
     Callback("ticket", _file, retries=1),
     *(each for each in box.CHECKS if each.name != "ticket"),
 )

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from store import open_store
 from tests.replay.stories import STORIES
@@ -41,19 +41,22 @@ def without_traces(value: Any) -> Any:
     return WORKER.sub("a-worker", value) if isinstance(value, str) else value
 
 
-LONG = "limit.historyCount.suggestContinueAsNew=250"
+LONG: Final = 250
 """Events after which the server wants a new history; only one story makes so many."""
+
+SHORT: Final = {"began_anew": 30}
+"""Events after which it wants one, where that is what is told."""
 
 
 async def record(names: Sequence[str]) -> None:
-    env = await start_server(LONG)
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(f"sqlite:///{folder}/mutator.db")
-        async with make_world(env, store) as world:
-            for name in names:
+    for name in names:
+        env = await start_server(f"limit.historyCount.suggestContinueAsNew={SHORT.get(name, LONG)}")
+        with tempfile.TemporaryDirectory() as folder:
+            store = open_store(f"sqlite:///{folder}/mutator.db")
+            async with make_world(env, store) as world:
                 await _record(world, name)
-        store.close()
-    await env.shutdown()
+            store.close()
+        await env.shutdown()
     # A process that used the SDK can abort while it exits unless its threads had a moment.
     await asyncio.sleep(0.1)
 

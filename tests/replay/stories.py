@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from core.requirements import Requirement, either
+from tests.replay.lives import LIVES
 from tests.replay.waits import WAITS
 from tests.support import box
 from tests.support.world import Handle, World, make_world
@@ -271,5 +272,6 @@ STORIES: Final[dict[str, Story]] = {
         granted_in_the_last_alternative,
         remote,
         *WAITS,
+        *LIVES,
     )
 }

@@ -6,21 +6,25 @@ import json
 import re
 import socket
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from client.plugin import client_plugin
 from tests.replay.changed import NotesBeforeItAssesses
+from tests.replay.lives import LIVES
 from tests.replay.record import HISTORIES, main, path_of
 from tests.replay.stories import STORIES
 from tests.replay.waits import WAITS
 from tests.support.histories import asked_locally, asked_remotely, failed_locally
 from wire.names import WORKFLOW_TYPE, Activity
 from workflows import ALL_WORKFLOWS, MutationRequestWorkflow
+from workflows.options import LOCAL_FIRST_SINCE
 from workflows.sandbox import sandboxed
 
 ASKED = {value for name, value in vars(Activity).items() if name.isupper()}
@@ -68,7 +72,7 @@ def test_the_histories_are_the_ways_a_request_can_go() -> None:
         "granted_then_remote",
         "granted_in_the_last_alternative",
         "remote",
-        *(story.__name__ for story in WAITS),
+        *(story.__name__ for story in (*WAITS, *LIVES)),
     }
 
     assert demanded <= set(STORIES)
@@ -110,11 +114,20 @@ def test_the_histories_go_both_ways() -> None:
     assert Activity.EXECUTE_MUTATION in asked_remotely(history("remote"))
 
 
+def test_the_histories_tell_what_befell_a_workflow() -> None:
+    types = {name: [e.event_type for e in history(name).events] for name in kept()}
+    looks = asked_remotely(history("told_while_it_looked")).count(Activity.READ_DEPENDENCIES)
+    left, dead = types["began_anew"][-1], types["died_while_a_check_ran"]
+
+    assert left == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT in dead
+    assert looks == 3, "when it stood in the record, when it was told, and once more"
+    assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED in types["told_that_there_is_room"]
+
+
 def _is_older(name: str) -> bool:
     """Answer whether it was recorded when every ask was remote."""
-    return name not in {"remote", "expired_after_a_split_task"} and not name.startswith(
-        ("fast_", "granted_", "waited_")
-    )
+    return history(name).events[0].event_time.ToDatetime(tzinfo=UTC) < LOCAL_FIRST_SINCE
 
 
 @pytest.mark.parametrize("name", kept())
