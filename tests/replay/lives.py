@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import threading
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from tests.drills import points
 from tests.drills.ground import Ground
 from tests.drills.waiting import LIFE
 from tests.support import box
+from tests.support.hooks import held_at, reach
 from tests.support.world import Handle, World
 
 BEN = {"people": ["ben"]}
@@ -27,19 +27,12 @@ async def told_while_it_looked(world: World) -> Handle:
     await world.pending(other)
     handle = await world.start("Add", depends_on=[other.id])
     await world.waiting(handle.id)
-    reached, release, first = threading.Event(), threading.Event(), iter([True])
-
-    def wait() -> None:
-        if next(first, False):
-            reached.set()
-            assert release.wait(20)
-
-    world.hooks.hooks["standings.after"] = wait
-    await handle.signal("wake")
-    assert await asyncio.to_thread(reached.wait, 20)
-    await world.decide(other, "ben")
-    assert (await world.result(other)).status == "Executed"
-    release.set()
+    with held_at(world.hooks, "standings.after") as (reached, release):
+        await handle.signal("wake")
+        await reach(reached)
+        await world.decide(other, "ben")
+        assert (await world.result(other)).status == "Executed"
+        release.set()
     assert (await world.result(handle)).status == "Executed"
     world.way = "local_first"
     return handle
