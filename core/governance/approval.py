@@ -241,8 +241,8 @@ def _standing(
     other = next((a for a in said if a.actor_id == right.in_place_of), None)
     if mine is not None and mine.in_place_of != right.in_place_of:
         by = f"in place of {mine.in_place_of}" if mine.in_place_of else "by their own right"
-        more = f" {by}, and one person counts once; withdraw that to answer otherwise"
-        raise _duplicate(request, mine, more)
+        instead = "; withdraw that to answer otherwise" if mine.verdict == "grant" else ""
+        raise _duplicate(request, mine, f" {by}, and one person counts once{instead}")
     for each in (mine, other):
         if each is None or any(each.bindings.get(r.id) != r.binding for r in right.states):
             continue

@@ -365,8 +365,27 @@ def test_g6_who_has_a_right_of_their_own_answers_by_that_and_counts_once() -> No
     request = approval.withdraw(request, BEN, AT)
     request = approval.grant(request, BEN, AT, requirement_id=by_ops(2).id)
     assert standing(request) == [("ben", "grant", "carl")]
-    with pytest.raises(DuplicateDecision, match="in place of carl, and one person counts once"):
+    with pytest.raises(DuplicateDecision) as refused:
         approval.grant(request, BEN, AT, requirement_id=by_security(2).id)
+    assert refused.value.message == (
+        "ben has granted request 'r1' already in place of carl, and one person counts once; "
+        "withdraw that to answer otherwise."
+    )
+
+
+def test_whoever_refused_by_their_own_right_refuses_nothing_more_in_anothers_place() -> None:
+    request = waiting(by_security(2, refusals=2), by_ops(refusals=2))
+    request = handed(request, DORA, BEN)
+    request = approval.refuse(request, BEN, AT)
+
+    with pytest.raises(DuplicateDecision) as refused:
+        approval.refuse(request, BEN, AT, requirement_id=by_ops(refusals=2).id)
+
+    assert refused.value.message == (
+        "ben has refused request 'r1' already by their own right, and one person counts once."
+    )
+    granted_ = approval.grant(request, BEN, AT, requirement_id=by_ops(refusals=2).id)
+    assert standing(granted_) == [("ben", "grant", "dora")]
 
 
 def test_where_their_own_right_is_about_nothing_missing_they_answer_in_anothers_place() -> None:
