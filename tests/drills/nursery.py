@@ -22,6 +22,27 @@ SERVES_WITHIN = 30.0
 NURSERY = multiprocessing.get_context("forkserver")
 NURSERY.set_forkserver_preload([doomed.__name__])
 
+FIRST = asyncio.Lock()
+IMPORTED = asyncio.Event()
+
+
+async def _imported() -> None:
+    """Wait until children are forked at once; they are to be started on one thread, the loop's."""
+    async with FIRST:
+        if not IMPORTED.is_set():
+            await asyncio.to_thread(_import)
+            IMPORTED.set()
+
+
+def _import() -> None:
+    nobody = NURSERY.Process(target=_nobody)
+    nobody.start()
+    nobody.join()
+
+
+def _nobody() -> None:
+    """Be forked, once everything is imported."""
+
 
 @dataclass(frozen=True)
 class Doomed:
@@ -66,7 +87,8 @@ async def doomed_worker(
     address = server.client.service_client.config.target_host
     doom = doomed.Doom(address, queue, store_url, way, point, str(log))
     process = NURSERY.Process(target=doomed.serve, args=(says, doom), daemon=True)
-    await asyncio.to_thread(process.start)
+    await _imported()
+    process.start()
     says.close()
     started = Doomed(process, listens)
     try:

@@ -191,7 +191,8 @@ async def an_answer_counts_once_whose_sender_was_being_looked_up(ground: Ground)
         for handle in (called, reviewed):
             request = await executed_once(world, handle)
             assert codes(request).count("Fulfilled") == 1
-        assert (await answer).status in {"Pending", "Executed"}
+        reply = await answer
+        assert reply.status == "Executed" or not reply.settled
 
 
 # Schedules.
@@ -352,7 +353,7 @@ async def a_place_in_the_queue_is_kept(ground: Ground) -> None:
     async with ground.living() as world:
         await world.pending(second)
         third = await world.start(needs=[need])
-        await world.pending(third)
+        await looked(world, third)
         assert world.store.queue(need["key"]) == [second.id, third.id]
 
         await world.skip(second, HOUR + timedelta(seconds=1))
@@ -597,7 +598,7 @@ async def three_for_one(world: Callers) -> list[Handle]:
     await world.until(handles[0], lambda r: r.held)
     for _ in range(2):
         handles.append(await world.start(needs=[need]))
-        await world.pending(handles[-1])
+        await looked(world, handles[-1])
     return handles
 
 
@@ -605,7 +606,7 @@ async def room_for_one(world: Callers, need: dict[str, Any]) -> None:
     """Assert that a budget has room for one more, and for one only."""
     await executed_once(world, await world.start(needs=[need]))
     last = await world.start(needs=[need])
-    await world.until(last, lambda r: any(each.finding for each in r.requirements))
+    await looked(world, last)
     assert (await world.request(last)).status == "Pending"
     assert world.store.queue(need["key"]) == [last.id]
 
@@ -617,14 +618,10 @@ def codes(request: MutationRequest) -> list[str]:
 async def executed_once(world: Callers, handle: Handle) -> MutationRequest:
     result = await world.result(handle, seconds=60)
     request = await world.agree(handle)
-    commits = [
-        entry.execution_id
-        for entry in world.store.audit(request_id=handle.id)
-        if entry.context.mode.value == "commit"
-    ]
+    tried = [entry.execution_id for entry in world.store.audit(request_id=handle.id)]
     assert result.status == "Executed"
     assert codes(request).count("Executed") == 1
-    assert commits == [request.execution_id]
+    assert tried.count(request.execution_id or "") == 1
     assert [e.subject.request_id for e in world.store.history(request.state_id)] == [handle.id]
     assert world.value(request.state_id) == 1
     return request
@@ -642,6 +639,11 @@ async def rejected(world: Callers, handle: Handle) -> tuple[str, str] | None:
 async def expired(world: Callers, handle: Handle) -> None:
     assert (await world.result(handle, seconds=60)).status == "Expired"
     assert world.value((await world.agree(handle)).state_id) == 0
+
+
+async def looked(world: Callers, handle: Handle) -> None:
+    """Wait until it was looked at, and is waited for."""
+    await world.until(handle, lambda r: r.pending and any(each.finding for each in r.requirements))
 
 
 async def reference(world: Callers, handle: Handle) -> str | None:
