@@ -500,6 +500,15 @@ def test_a_grant_that_lapsed_is_re_affirmed_in_one_act() -> None:
     assert the(again, aging()).granted_by == ("ben",)
 
 
+def test_where_every_grant_had_lapsed_none_is_too_old_any_more_once_it_is_re_affirmed() -> None:
+    request = rung(granted(waiting(aging(2)), BEN), later(days=1))
+    assert all(r.lapsed == ("ben",) for r in request.requirements)
+
+    again = granted(request, BEN, at=later(days=2))
+
+    assert all(r.lapsed == () for r in again.requirements)
+
+
 def test_where_grants_do_not_grow_old_a_second_one_is_a_duplicate() -> None:
     request = granted(waiting(by_security(2)), BEN)
 

@@ -16,6 +16,7 @@ from core.errors import InvalidTransition, NotAuthorised, NothingToRefresh
 from core.governance import lifecycle, resolution
 from core.governance.approval import refuse
 from core.governance.assessment import Assessment
+from core.governance.people import Person
 from core.governance.request import (
     Category,
     Closing,
@@ -806,6 +807,23 @@ def test_what_was_met_alone_is_met_in_an_alternative_as_well() -> None:
         if d.metadata.get("requirement") == SECURITY.id
     ]
     assert SECURITY.id in fresh.fulfilled
+
+
+@pytest.mark.parametrize(
+    ("first", "by_first", "then", "by_then"),
+    [(SECURITY, BEN, by_ops(), DORA), (by_ops(), DORA, SECURITY, BEN)],
+)
+def test_what_met_a_choice_goes_on_meeting_it_when_nothing_has_changed(
+    first: Requirement, by_first: Person, then: Requirement, by_then: Person
+) -> None:
+    (choice,) = either([(first,), (then,)])
+    demanded = (choice, then, by("eve"))
+    request = granted(waiting(*demanded), by_first, by_then)
+    assert state_of(request, choice).met_by == (first.id,)
+
+    fresh = resolution.adopt(request, assessment(*demanded), AT)
+
+    assert state_of(fresh, choice).met_by == (first.id,)
 
 
 def test_what_is_about_to_be_rejected_goes_on_showing_who_refused_and_who_granted() -> None:
