@@ -416,6 +416,8 @@ def test_each_requirement_a_grant_counts_for_has_its_own_age() -> None:
 
     assert [a.bindings.keys() for a in done.answers] == [{long.id}]
     assert codes(done).count("Lapsed") == 1
+    assert done.decisions[-1].reason == "The grant of ben has grown too old for 2 of role:security."
+    assert (the(done, short).lapsed, the(done, long).lapsed) == (("ben",), ())
     assert agenda.next_moment(done) == later(days=1)
 
 

@@ -15,7 +15,7 @@ from core.calendars import Calendar, Window
 from core.errors import DefinitionError
 from core.facts import Facts
 from core.policy import policy
-from core.requirements import BY_PEOPLE, LAST_STEP, RequirementKind, Who, united
+from core.requirements import BY_PEOPLE, LAST_STEP, RequirementKind, Who, either, united
 from tests.core.builders import AT, IncreaseQuota, by, by_ops, by_security, run
 
 
@@ -256,6 +256,14 @@ def test_what_others_than_people_answer_says_what_it_needs() -> None:
 def test_what_cannot_be_demanded_is_refused_where_it_is_written(make: Any, sentence: str) -> None:
     with pytest.raises(DefinitionError, match=sentence):
         make()
+
+
+def test_alternatives_are_told_by_their_title_where_they_have_one() -> None:
+    (choice,) = either([[by_security()], [by_ops()]])
+
+    assert choice.is_whole
+    assert choice.describe() == "either 1 of role:security; or 1 of group:ops"
+    assert choice.model_copy(update={"title": "Either team"}).describe() == "Either team"
 
 
 def test_a_check_is_bound_to_the_effect_or_to_the_mutation() -> None:
