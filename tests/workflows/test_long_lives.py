@@ -161,7 +161,7 @@ async def test_five_hundred_comments_and_a_thousand_decisions_do_no_harm(world: 
     assert len(world.store.comments(handle.id, limit=1000)) == 500
     assert [d.code for d in request.decisions].count("Granted") == 500
     assert request.refused_count == 0
-    await world.decide(handle, "ben")
-    await world.decide(handle, "cleo")
+    for approver in ("ben", "cleo"):
+        await handle.signal("approve", {"decision_id": "at-last", "actor_id": approver})
     assert (await world.result(handle, seconds=60)).status == "Executed"
     assert timedelta(0) < request.updated_at - request.created_at
