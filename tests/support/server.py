@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sysconfig
+from datetime import timedelta
 from pathlib import Path
 
 from temporalio.common import SearchAttributeKey
@@ -38,6 +39,8 @@ async def start_server(*settings: str) -> WorkflowEnvironment:
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=str(TEMPORAL),
         dev_server_log_level="error",
+        # The 5 s of the SDK are too few where the server is read from a cold disk.
+        dev_server_startup_timeout=timedelta(minutes=1),
         search_attributes=[_KEYS[type_](name) for name, type_ in REGISTRY.items()],
         dev_server_extra_args=[
             word
