@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from core.errors import InvalidValue
 from core.facts import LONGEST_LOOKUP, Fact, FactQuestion, Facts, Lookup, kept
@@ -106,43 +106,64 @@ def look_up(
         timeout: Seconds of one attempt, where a fact names none.
     """
     loop = shared_loop()
-    asked = [
-        (fact, asyncio.run_coroutine_threadsafe(_look_up(fact, question, timeout), loop))
-        for fact in facts
-    ]
+    asked = [_Asking(fact, question, timeout) for fact in facts]
+    futures = [asyncio.run_coroutine_threadsafe(each.answer(), loop) for each in asked]
     began = time.monotonic()
-    for fact, future in asked:
-        left = began + fact.longest(timeout) + GRACE - time.monotonic()
+    for each, future in zip(asked, futures, strict=True):
+        left = began + each.fact.longest(timeout) + GRACE - time.monotonic()
         if wait([future], max(left, 0)).not_done:
             _leave_behind(loop)
-    return {fact.name: _brought(fact, future) for fact, future in asked}
+    return {e.fact.name: _brought(e, future) for e, future in zip(asked, futures, strict=True)}
 
 
-def _brought(fact: Fact, future: Future[Lookup]) -> Lookup:
+class _Asking:
+    """One fact that is looked up, and how often it has been tried until now."""
+
+    def __init__(self, fact: Fact, question: FactQuestion, timeout: float) -> None:
+        self.fact = fact
+        self.attempts = 0
+        self._question = question
+        self._timeout = fact.timeout or timeout
+
+    async def answer(self) -> Lookup:
+        """Try it as often as it may be."""
+        missing = ""
+        for _ in range(self.fact.retries + 1):
+            self.attempts += 1
+            limit = asyncio.timeout(self._timeout)
+            try:
+                async with limit:
+                    answer = await _asked(self.fact, self._question, self._timeout)
+                return self._found(value=kept(answer))
+            except InvalidValue as error:
+                missing = f"its provider answered what cannot be kept: {error.message}".rstrip(".")
+            except BaseException as error:  # author code may raise anything, even an exit
+                if isinstance(error, asyncio.CancelledError) and _is_left():
+                    raise
+                if isinstance(error, TimeoutError) and limit.expired():
+                    missing = f"late, there was no answer within {self._timeout:g} s"
+                else:
+                    said = _told(error, self._question).removesuffix(": ")
+                    missing = f"its provider raised {said}"[:500]
+        return self._found(missing=missing)
+
+    def _found(self, *, value: JsonValue = None, missing: str | None = None) -> Lookup:
+        at = datetime.now(UTC)
+        return Lookup(at=at, value=value, attempts=self.attempts, missing=missing)
+
+
+def _brought(asked: _Asking, future: Future[Lookup]) -> Lookup:
     if future.done() and not future.cancelled():
         return future.result()
     future.cancel()
     missing = "its provider did not come back"
-    return Lookup(at=datetime.now(UTC), attempts=fact.retries + 1, missing=missing)
+    return Lookup(at=datetime.now(UTC), attempts=asked.attempts, missing=missing)
 
 
-async def _look_up(fact: Fact, question: FactQuestion, timeout: float) -> Lookup:  # noqa: ASYNC109 - of one attempt
-    timeout = fact.timeout or timeout
-    missing = ""
-    for attempt in range(1, fact.retries + 2):
-        try:
-            async with asyncio.timeout(timeout):
-                answer = await _asked(fact, question, timeout)
-            return Lookup(at=datetime.now(UTC), value=kept(answer), attempts=attempt)
-        except TimeoutError:
-            missing = f"late, there was no answer within {timeout:g} s"
-        except InvalidValue as error:
-            missing = f"its provider answered what cannot be kept: {error.message}".rstrip(".")
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - author code may raise anything, even an exit
-            missing = f"its provider raised {_told(error, question)}"[:500]
-    return Lookup(at=datetime.now(UTC), attempts=fact.retries + 1, missing=missing)
+def _is_left() -> bool:
+    """Answer whether nobody waits for this task any more; else a provider gave up by itself."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _told(error: BaseException, question: FactQuestion) -> str:

@@ -147,6 +147,20 @@ def test_one_that_is_late_is_asked_again_and_then_missing() -> None:
     assert time.monotonic() - began < 1
 
 
+def gave_up_at_once() -> None:
+    raise TimeoutError("the pool had no connection")
+
+
+@pytest.mark.parametrize("kind", ["plain", "waiting"])
+def test_one_that_raises_a_timeout_of_its_own_is_not_late_and_keeps_its_words(kind: str) -> None:
+    provider = Provider(gave_up_at_once, gave_up_at_once)
+
+    (found,) = looked_up(Fact("load", getattr(provider, kind), timeout=5)).values()
+
+    assert found.missing == "its provider raised TimeoutError: the pool had no connection"
+    assert (found.attempts, len(provider.asked)) == (2, 2)
+
+
 def test_one_that_was_late_once_is_there_the_second_time() -> None:
     provider = Provider(lambda: asyncio.sleep(5))
 
@@ -185,6 +199,19 @@ def test_whatever_a_provider_raises_the_others_are_asked(
     assert looked_up(Fact("right", right.waiting))["right"].value == 0.5
 
 
+@pytest.mark.parametrize("kind", ["plain", "waiting"])
+def test_one_that_gives_up_is_asked_again_like_one_that_raises(kind: str) -> None:
+    once, always = Provider(give_up), Provider(*[give_up] * 4)
+
+    found = looked_up(
+        Fact("once", getattr(once, kind), retries=3), Fact("always", getattr(always, kind))
+    )
+
+    assert (found["once"].value, found["once"].attempts, len(once.asked)) == (0.5, 2, 2)
+    assert found["always"].missing == "its provider raised CancelledError"
+    assert (found["always"].attempts, len(always.asked)) == (2, 2)
+
+
 def test_async_providers_can_share_a_client() -> None:
     loops: list[object] = []
 
@@ -208,11 +235,12 @@ def test_one_that_blocks_the_loop_is_left_behind_with_it(monkeypatch: pytest.Mon
         time.sleep(1)  # noqa: ASYNC251 - wrong on purpose
 
     began = time.monotonic()
-    found = looked_up(Fact("blocking", blocking, timeout=0.1, retries=0))
+    found = looked_up(Fact("blocking", blocking, timeout=0.1, retries=2))
     after_it = looked_up(Fact("load", Provider().waiting))
     took = time.monotonic() - began
 
     assert found["blocking"].missing == "its provider did not come back"
+    assert found["blocking"].attempts == 1
     assert after_it["load"].value == 0.5
     assert took < 0.9
     while not loops[0].is_closed():
