@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -238,9 +238,9 @@ class Facts(Mapping[str, Any]):
         """Answer the facts as they stand in the record of an evaluation; `read` reads them."""
         return self._recorded
 
-    @staticmethod
-    def read(recorded: Mapping[str, JsonValue]) -> Facts:
-        """Make the facts of an evaluation again, from its record.
+    @classmethod
+    def read(cls, recorded: Mapping[str, JsonValue]) -> Self:
+        """Make the facts of an evaluation again, from its record; a subclass makes its own.
 
         Raises:
             InvalidValue: It is no record of facts.
@@ -256,7 +256,7 @@ class Facts(Mapping[str, Any]):
             name: lookup.model_copy(update={"value": values.get(name)})
             for name, lookup in read.looked_up.items()
         }
-        return Facts(read.at, read.fulfilled, values, looked_up=looked_up)
+        return cls(read.at, read.fulfilled, values, looked_up=looked_up)
 
     def _why(self, name: str) -> Missing:
         return self._missing.get(name, Missing("nothing of that name is looked up here"))
