@@ -70,7 +70,7 @@ def reserve(
             again_at=again_at,
         )
 
-    if not requirement.parameters:
+    if not requirement.is_whole:
         return not_yet("it does not say which budget", None)
     wanted = requirement.wanted
     try:

@@ -259,7 +259,7 @@ def unsatisfiable(assessment: Assessment, deadline: datetime) -> Rejection | Non
     """
     for requirement in assessment.requirements:
         finding = assessment.findings.get(requirement.id)
-        if requirement.kind == RequirementKind.QUOTA and requirement.parameters:
+        if requirement.kind == RequirementKind.QUOTA and requirement.is_whole:
             wanted = requirement.wanted
             if wanted.budget is not None and wanted.amount > wanted.budget.limit:
                 return Rejection(

@@ -274,6 +274,29 @@ def test_an_ending_says_to_whoever_asks_that_there_may_be_room_for_others(desk: 
     assert answer.waiters
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"key": "deploys", "amount": 0},
+        {"key": "deploys", "budget": {"limit": 1, "per": "moon"}},
+        {"budget": "x"},
+    ],
+    ids=str,
+)
+def test_g10_a_quota_that_is_malformed_blocks_and_says_so(
+    desk: Desk, parameters: dict[str, Any]
+) -> None:
+    desk.demanded[:] = [Requirement(kind="quota", parameters=parameters)]
+
+    request = desk.open()
+    found = reserve(desk, request)
+
+    assert request.status is Status.PENDING
+    assert "does not say what it needs" in request.pending[0].text
+    assert found.verdict == "not_yet"
+    assert found.reason == "it does not say which budget"
+
+
 # What a request relies on is looked at again before it executes.
 
 
