@@ -1,10 +1,14 @@
 """Quotas of customers: never negative, never beyond the plan's maximum, much only with finance.
 
 ```
-billing_quotas/acme    IncreaseQuota(amount=20)     executes unattended
-                       IncreaseQuota(amount=200)    waits for one of role `finance`
-                       DecreaseQuota(amount=500)    is invalid: the quota would be negative
+billing_quotas/acme    IncreaseQuota(amount=20)       executes unattended
+                       IncreaseQuota(amount=200)      waits for one of role `finance`
+                       3 x IncreaseQuota(amount=90)   waits too: together it is much
+                       DecreaseQuota(amount=500)      is invalid: the quota would be negative
 ```
+
+A policy sees one mutation and the state before it, so how much a request of several raises the
+limit is a fact: its provider sees all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core import (
     Domain,
+    Fact,
+    FactQuestion,
     Facts,
     Intent,
     Issue,
@@ -53,13 +59,13 @@ class Quota(BaseModel):
 class QuotaMutation(Mutation[Quota]):
     """A change of the limit: each kind says where it leads, the rules are the same for all."""
 
-    def target(self, quota: Quota) -> int:
-        """Answer the limit after the change."""
+    def target(self, limit: int) -> int:
+        """Answer the limit that a limit becomes."""
         raise NotImplementedError
 
     def check(self, state: Quota) -> Iterable[Issue]:
         """A quota stays between nothing and the maximum of its plan."""
-        limit = self.target(state)
+        limit = self.target(state.limit)
         if limit < 0:
             yield _issue("negative_quota", f"The quota would be {limit}.", limit)
         if limit > state.maximum:
@@ -71,7 +77,7 @@ class QuotaMutation(Mutation[Quota]):
 
     def apply(self, state: Quota) -> Quota:
         """Answer the quota with its new limit."""
-        return state.to(self.target(state))
+        return state.to(self.target(state.limit))
 
 
 class IncreaseQuota(QuotaMutation):
@@ -90,9 +96,9 @@ class IncreaseQuota(QuotaMutation):
             risk=risk,
         )
 
-    def target(self, quota: Quota) -> int:
-        """Answer the limit after the change."""
-        return quota.limit + self.amount
+    def target(self, limit: int) -> int:
+        """Answer the limit that a limit becomes."""
+        return limit + self.amount
 
 
 class DecreaseQuota(QuotaMutation):
@@ -110,9 +116,9 @@ class DecreaseQuota(QuotaMutation):
             risk=RiskLevel.MEDIUM,
         )
 
-    def target(self, quota: Quota) -> int:
-        """Answer the limit after the change."""
-        return quota.limit - self.amount
+    def target(self, limit: int) -> int:
+        """Answer the limit that a limit becomes."""
+        return limit - self.amount
 
 
 class SetQuota(QuotaMutation):
@@ -130,22 +136,32 @@ class SetQuota(QuotaMutation):
             risk=RiskLevel.MEDIUM,
         )
 
-    def target(self, quota: Quota) -> int:
-        """Answer the limit after the change."""
+    def target(self, limit: int) -> int:
+        """Answer the limit that a limit becomes."""
         return self.limit
 
 
-@policy()
+def growth(question: FactQuestion) -> int:
+    """Answer by how much all mutations of a request together raise the limit."""
+    before: int = question.state.limit
+    after = before
+    for mutation in question.mutations:
+        if isinstance(mutation, QuotaMutation):
+            after = mutation.target(after)
+    return after - before
+
+
+@policy(version=2)
 def finance_approves_large_increases(
     mutation: QuotaMutation, quota: Quota, context: MutationContext, facts: Facts
 ) -> PolicyDecision:
-    """Whatever raises the limit by `LARGE` or more needs one of finance."""
-    growth = mutation.target(quota) - quota.limit
-    if growth < LARGE:
+    """Whatever raises the limit by `LARGE` or more, at one step or in all, needs one of finance."""
+    grows = max(mutation.target(quota.limit) - quota.limit, facts["growth"])
+    if grows < LARGE:
         return allow(f"It grows by less than {LARGE}.")
     return require(
         Requirement.approval(roles=["finance"], needed=1, title="A large increase"),
-        reason=f"The quota grows by {growth}.",
+        reason=f"The quota grows by {grows}.",
     )
 
 
@@ -159,4 +175,5 @@ domain = Domain(
     mutations=[IncreaseQuota, DecreaseQuota, SetQuota],
     policies=[finance_approves_large_increases],
     initial=lambda _: Quota(),
+    facts=[Fact("growth", growth, timeout=0.25)],
 )
