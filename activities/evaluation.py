@@ -20,6 +20,7 @@ from core.engine import Engine, record
 from core.errors import (
     DefinitionError,
     ExecutionTimeout,
+    InputAltered,
     InvalidAmendment,
     InvalidParameters,
     InvalidValue,
@@ -185,12 +186,14 @@ def evaluate(
             policies=domain.policies,
             subject=subject,
             records=loaded.records,
+            state_digest=loaded.stored.digest,
         )
 
     context = request.context.in_mode(mode)
     try:
         result = in_thread(run, domain.options.timeout)
-        if raised(result):
+        # What altered what was loaded would be run again on what it made of it.
+        if raised(result) and not isinstance(result.error, InputAltered):
             result = in_thread(run, domain.options.timeout)
     except ExecutionTimeout as late:
         result = engine.dropped(
@@ -200,6 +203,7 @@ def evaluate(
             facts=facts,
             subject=subject,
             records=loaded.records,
+            state_digest=loaded.stored.digest,
             error=late,
         )
     assessment = assessment_of(request, loaded, result, directory)

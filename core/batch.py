@@ -12,6 +12,7 @@ from typing import Generic
 from .audit import Subject
 from .context import MutationContext, never
 from .engine import Engine
+from .errors import AUTHORS
 from .facts import Facts
 from .mutation import Mutation, S
 from .policy import Policy
@@ -89,7 +90,7 @@ def execute_batch(
         stop_on_first_failure: Whether a failure ends the batch; otherwise the other steps are run,
             best effort. `None`: as the engine's options have it.
         canceled: Answers whether the batch has been cancelled; asked before, in and after every
-            step. It ends the batch in any case.
+            step. It ends the batch in any case; where it raises, so does not knowing.
 
     Returns:
         A result for every ending, with what was done until then.
@@ -99,7 +100,7 @@ def execute_batch(
         stop = engine.options.stop_batch_on_first_failure
     subject = subject or Subject(state_id="")
     results: list[ExecutionResult[S]] = []
-    over = canceled()
+    over = _is_over(canceled)
     for step in steps:
         if over or (stop and results and not results[-1].is_success):
             break
@@ -117,10 +118,17 @@ def execute_batch(
             state = result.state
         if result.history is not None:
             subject = subject.model_copy(update={"version": result.history.version})
-        over = result.outcome is Outcome.CANCELED or canceled()
+        over = result.outcome is Outcome.CANCELED or _is_over(canceled)
     return BatchResult(
         tuple(results), state, subject.version, skipped=len(steps) - len(results), canceled=over
     )
+
+
+def _is_over(canceled: Callable[[], bool]) -> bool:
+    try:
+        return canceled()
+    except AUTHORS:  # nobody knows whether it may go on, so it does not
+        return True
 
 
 def _how(result: ExecutionResult[S]) -> str:

@@ -60,7 +60,7 @@ def never() -> bool:
     return False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ExecutionContext:
     """One run of the engine, or one step of a batch; made by the engine, never audited as data.
 
@@ -70,7 +70,7 @@ class ExecutionContext:
         timeout: Seconds the run may take.
         clock: Monotonic seconds, handed in.
         canceled: Answers whether the run has been cancelled from outside.
-        scratch: Free for the mutation and its observers; forgotten with the run.
+        scratch: Free for the observers of the run; forgotten with it.
     """
 
     execution_id: str

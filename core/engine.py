@@ -23,17 +23,20 @@ from .amendments import amended
 from .audit import AuditEntry, MutationRecord, Subject
 from .changes import ChangeSet, diff
 from .context import ExecutionContext, Mode, MutationContext, never
-from .digests import digest, jsonable
+from .digests import canonical, digest, jsonable
 from .effects import Effect, EffectPreview, SideEffect
 from .errors import (
+    AUTHORS,
     DefinitionError,
     ExecutionCanceled,
     ExecutionTimeout,
+    InputAltered,
     MutatorError,
     PolicyConflict,
     WrongType,
 )
 from .facts import Facts
+from .handed import Handed
 from .history import HistoryEntry
 from .metrics import Metrics
 from .model import built
@@ -50,8 +53,12 @@ from .validation import Issue, errors_of
 _UNKNOWN: Final = Intent(operation="unknown")
 _NO_RULING: Final = Ruling()
 _NO_EFFECT: Final = Effect()
+_NOTHING_HANDED: Final = Handed({})
+_SOMEBODY: Final = "A policy, `check` or `apply`"
 _UNREAD: Final = (Survey(secret=True),)
-_QUOTING_NOTHING: Final = (DefinitionError, ExecutionCanceled, ExecutionTimeout, PolicyConflict)
+_QUOTING_NOTHING: Final = (
+    *(DefinitionError, ExecutionCanceled, ExecutionTimeout, InputAltered, PolicyConflict),
+)
 """Errors whose texts are made of names, paths and durations."""
 
 
@@ -114,6 +121,7 @@ class Engine:
         policies: Sequence[Policy] = (),
         subject: Subject | None = None,
         records: Sequence[MutationRecord] | None = None,
+        state_digest: str | None = None,
         canceled: Callable[[], bool] = never,
     ) -> ExecutionResult[S]:
         """Run one or several mutations on a state, as one change, all or nothing.
@@ -123,23 +131,18 @@ class Engine:
             state: The state before. It is not altered.
             context: Who asks and why; its mode says how far to go.
             facts: What the policies are told; `facts.at` is the time in the entries.
-            policies: All are asked, whatever the others say.
+            policies: All are asked about a mutation, whatever the others say; where one of them
+                denies, or the check refuses, nobody is asked about the mutations after it.
             subject: What the run is about, copied into the entries.
             records: The mutations as values, when the caller has them already. Those that have
                 secrets are written again, without them.
+            state_digest: The digest of the state before, when the caller has it, for the entry.
             canceled: Answers whether the run has been cancelled.
 
         Returns:
             A result for every ending. It never raises for what author code does.
         """
         many = (mutations,) if isinstance(mutations, Mutation) else tuple(mutations)
-        run = ExecutionContext(
-            execution_id=self._new_id(),
-            started_at=self._clock(),
-            timeout=self._options.timeout,
-            clock=self._clock,
-            canceled=canceled,
-        )
         attempt = _Attempt(
             many,
             state,
@@ -148,21 +151,38 @@ class Engine:
             policies=policies,
             subject=subject or Subject(state_id=""),
             records=records,
-            run=run,
+            state_digest=state_digest,
+            run=self._begin(canceled),
             options=self._options,
             redactor=self._redactor,
         )
+        if not self._observers:
+            return attempt.finish()
         failures: list[str] = []
         watching: list[Observer] = []
         notify(
             self._observers,
             lambda o: watching.append(o) if o.applies(attempt.intent, context) else None,
             failures,
+            attempt.secret,
         )
-        notify(watching, lambda o: o.before(many, run), failures)
+        notify(watching, lambda o: o.before(many, attempt.run), failures, attempt.secret)
+        # The time that observers take is none of the run's.
+        attempt.run = replace(attempt.run, started_at=self._clock())
         result = attempt.finish()
-        notify(watching[::-1], lambda o: _after(o, result, run), failures)
+        if watching:
+            _ = result.document  # what an observer made of the state would be written otherwise
+        notify(watching[::-1], lambda o: _after(o, result, attempt.run), failures, attempt.secret)
         return replace(result, observer_failures=tuple(failures)) if failures else result
+
+    def _begin(self, canceled: Callable[[], bool] = never) -> ExecutionContext:
+        return ExecutionContext(
+            execution_id=self._new_id(),
+            started_at=self._clock(),
+            timeout=self._options.timeout,
+            clock=self._clock,
+            canceled=canceled,
+        )
 
     def dropped(
         self,
@@ -174,17 +194,12 @@ class Engine:
         subject: Subject,
         records: Sequence[MutationRecord],
         error: ExecutionTimeout,
+        state_digest: str | None = None,
     ) -> ExecutionResult[S]:
         """Answer the result of a run that never came back: timed out, nothing kept.
 
         Whoever runs the engine in a thread calls it after leaving that thread behind.
         """
-        run = ExecutionContext(
-            execution_id=self._new_id(),
-            started_at=self._clock(),
-            timeout=self._options.timeout,
-            clock=self._clock,
-        )
         attempt = _Attempt(
             mutations,
             state,
@@ -193,7 +208,8 @@ class Engine:
             policies=(),
             subject=subject,
             records=records,
-            run=run,
+            state_digest=state_digest,
+            run=self._begin(),
             options=self._options,
             redactor=self._redactor,
         )
@@ -225,6 +241,7 @@ class _Attempt(Generic[S]):
         policies: Sequence[Policy],
         subject: Subject,
         records: Sequence[MutationRecord] | None,
+        state_digest: str | None,
         run: ExecutionContext,
         options: Options,
         redactor: Redactor | None,
@@ -235,6 +252,7 @@ class _Attempt(Generic[S]):
         self.facts = facts
         self.policies = policies
         self.subject = subject
+        self.state_digest = state_digest
         self.records: tuple[MutationRecord, ...] = ()
         # What holds secrets; until the models have been read, anything might.
         self.secret: tuple[Survey, ...] = _UNREAD
@@ -242,7 +260,8 @@ class _Attempt(Generic[S]):
         self.options = options
         self.redactor = redactor
         self.intent = _UNKNOWN
-        self.unreadable: Exception | None = None
+        self.unreadable: BaseException | None = None
+        self.handed = _NOTHING_HANDED
         self.stages: dict[str, float] = {}
         self.by_policy: dict[str, float] = {}
         self.asked = 0
@@ -250,7 +269,6 @@ class _Attempt(Generic[S]):
         self.issues: tuple[Issue, ...] = ()
         self.effect = _NO_EFFECT
         self.side_effects: tuple[SideEffect, ...] = ()
-        self.applied: S = state
         self.after: S = state
         self.effect_digest: str | None = None
         self.changed = False
@@ -262,8 +280,9 @@ class _Attempt(Generic[S]):
             if records is None or any(each.holds_secret for each in written):
                 records = [record(m, redactor) for m in mutations]
             self.records = tuple(records)
-            self.intent = Intent.united([m.intent for m in mutations])
-        except Exception as error:  # noqa: BLE001 - author code may raise anything; it is an ending
+            self.intent = Intent.united([_intent(m) for m in mutations])
+            self.handed = self._hand(state, *mutations)
+        except AUTHORS as error:  # author code may raise anything; it is an ending
             self.unreadable = error
 
     def finish(self) -> ExecutionResult[S]:
@@ -274,7 +293,7 @@ class _Attempt(Generic[S]):
             return self._result(Outcome.TIMED_OUT, error)
         except ExecutionCanceled as error:
             return self._result(Outcome.CANCELED, error)
-        except Exception as error:  # noqa: BLE001 - author code may raise anything; it is an ending
+        except AUTHORS as error:  # author code may raise anything; it is an ending
             return self._result(Outcome.FAILED, error)
 
     def late(self, error: ExecutionTimeout) -> ExecutionResult[S]:
@@ -286,13 +305,18 @@ class _Attempt(Generic[S]):
         if self.unreadable is not None:
             raise self.unreadable
         self.run.raise_if_over()
-        looked_at = jsonable(self.before) if self.options.check_determinism else None
-        if self._apply_all():
+        try:
+            stopped = self._apply_all()
+        except InputAltered:
+            raise
+        except AUTHORS:
+            _hold(self.handed, _SOMEBODY)
+            raise
+        _hold(self.handed, _SOMEBODY)
+        if stopped:
             return Outcome.BLOCKED if self.ruling.verdict is Verdict.DENY else Outcome.INVALID
         self._keep()
         self.run.raise_if_over()
-        if self.options.check_determinism:
-            self._apply_again(looked_at)
         if mode is Mode.VALIDATE:
             return Outcome.VALIDATED
         if mode is Mode.SIMULATE:
@@ -308,21 +332,38 @@ class _Attempt(Generic[S]):
         decisions: list[PolicyDecision] = []
         issues: list[Issue] = []
         checking = self.context.mode is not Mode.SIMULATE or self.options.always_validate
+        strict = self.options.check_determinism
         state, state_type = self.before, type(self.before)
         stage, began = "policies", clock()
         try:
             for position, mutation in enumerate(self.mutations):
+                handed = self._hand(state, mutation) if strict else _NOTHING_HANDED
                 self._ask_all(mutation, state, position, decisions)
+                _hold(handed, "A policy", mutation)
                 stage, began = self._timed(stage, began, "check")
                 if checking:
                     issues.extend(_found(mutation, state))
+                    _hold(handed, f"{mutation.name()}.check", mutation)
                 if errors_of(issues) or any(
                     d.verdict is Verdict.DENY and d.enforced for d in decisions
                 ):
                     return True
                 stage, began = self._timed(stage, began, "apply")
-                state, effects = executor.run(mutation, state, state_type, self.run)
+                given = state
+                state, effects = executor.run(mutation, given, state_type, self.run)
                 self.side_effects += effects
+                if strict:
+                    _hold(handed, f"{mutation.name()}.apply", mutation)
+                    again = executor.run(mutation, given, state_type, self.run)
+                    _hold(handed, f"{mutation.name()}.apply", mutation)
+                    if again[1] != effects or jsonable(again[0]) != jsonable(state):
+                        message = (
+                            f"{mutation.name()}.apply gave another result the second time; "
+                            "it must be pure."
+                        )
+                        raise WrongType(message, mutation_type=mutation.name())
+                if position + 1 < len(self.mutations):  # the next is given what would be read
+                    state, _ = states.settle(given, state)
                 stage, began = self._timed(stage, began, "policies")
         finally:
             self._timed(stage, began, stage)
@@ -336,6 +377,13 @@ class _Attempt(Generic[S]):
         now = self.run.clock()
         self.stages[stage] = self.stages.get(stage, 0.0) + now - began
         return following, now
+
+    def _hand(self, state: S, *mutations: Mutation[S]) -> Handed:
+        """Keep what author code is handed as it is."""
+        asked = {f"the parameters of {each.name()}": each for each in mutations}
+        told = {f"the fact {name!r}": self.facts.get(name, None) for name in self.facts}
+        said = {"the context's metadata": self.context.metadata}
+        return Handed({"the state": state, **asked, **said, **told})
 
     def _ask_all(
         self, mutation: Mutation[S], state: S, position: int, decisions: list[PolicyDecision]
@@ -356,7 +404,6 @@ class _Attempt(Generic[S]):
         """Find out what changed, amendments included, and what the new state is read as."""
         began = self.run.clock()
         self.after, changes = states.settle(self.before, self.after)
-        self.applied = self.after
         if self.ruling.amendments:
             changes = self._amend(changes)
         self.changed = bool(changes)
@@ -386,25 +433,10 @@ class _Attempt(Generic[S]):
         )
         return diff(before, after, identity=declared)
 
-    def _apply_again(self, document: JsonValue) -> None:
-        if jsonable(self.before) != document:
-            message = "The mutation altered the state it was given; answer a new one instead."
-            raise WrongType(message)
-        state = self.before
-        side_effects: tuple[SideEffect, ...] = ()
-        for mutation in self.mutations:
-            state, effects = executor.run(mutation, state, type(self.before), self.run)
-            side_effects += effects
-        if type(self.before).model_validate(jsonable(state)) != self.applied or (
-            side_effects != self.side_effects
-        ):
-            message = "The mutation gave another result the second time; `apply` must be pure."
-            raise WrongType(message)
-
     def _unmet(self) -> tuple[Any, ...]:
         return self.ruling.unmet(self.facts.fulfilled)
 
-    def _sentence(self, error: Exception) -> str:
+    def _sentence(self, error: BaseException) -> str:
         ours = MutatorError if not self.secret else _QUOTING_NOTHING
         return (str(error) if isinstance(error, ours) else told(error, self.secret))[:500]
 
@@ -466,7 +498,7 @@ class _Attempt(Generic[S]):
     def _given(self, value: JsonValue, path: str) -> JsonValue:
         return redact_given(value, path, self.secret, self.redactor)
 
-    def _result(self, outcome: Outcome, error: Exception | None = None) -> ExecutionResult[S]:
+    def _result(self, outcome: Outcome, error: BaseException | None = None) -> ExecutionResult[S]:
         committed = outcome is Outcome.COMMITTED
         shows_effect = outcome.is_success or bool(self.effect.changes)
         facts = self.facts.recorded()
@@ -482,7 +514,7 @@ class _Attempt(Generic[S]):
             at=self.facts.at,
             version_before=self.subject.version,
             version_after=version if committed else None,
-            state_digest=None,
+            state_digest=self.state_digest,
             mutations=self.records,
             intent=self.intent,
             context=self.context,
@@ -512,6 +544,9 @@ class _Attempt(Generic[S]):
                 decisions=self.ruling.decisions,
             )
         shows = outcome in {Outcome.COMMITTED, Outcome.SIMULATED}
+        size = None
+        if shows and self.options.detailed_metrics:
+            size = len(canonical(self.after))
         return ExecutionResult(
             outcome=outcome,
             execution_id=self.run.execution_id,
@@ -530,10 +565,35 @@ class _Attempt(Generic[S]):
                 total=self.run.elapsed(),
                 policies=self.asked,
                 changes=len(self.effect.changes.changes),
-                state_bytes=None,
+                state_bytes=size,
                 by_policy=self.by_policy,
             ),
         )
+
+
+def _hold(handed: Handed, who: str, mutation: Mutation[Any] | None = None) -> None:
+    """Refuse what altered its input.
+
+    Raises:
+        InputAltered: It names what is another than it was, and, where it is known, of whom.
+    """
+    if what := handed.altered():
+        raise InputAltered(what, who, mutation_type=mutation.name() if mutation else None)
+
+
+def _intent(mutation: Mutation[Any]) -> Intent:
+    """Answer the intent of a mutation.
+
+    Raises:
+        WrongType: It is none.
+    """
+    intent: Any = mutation.intent
+    if not isinstance(intent, Intent):
+        message = (
+            f"{mutation.name()}.intent answered {type(intent).__name__}; it must answer an Intent."
+        )
+        raise WrongType(message, mutation_type=mutation.name())
+    return intent
 
 
 def _found(mutation: Mutation[S], state: S) -> Iterator[Issue]:

@@ -15,7 +15,8 @@ MutatorError
 ├── TooLarge                   a value exceeds its bound
 ├── ExecutionTimeout           `apply` was later than its deadline
 ├── ExecutionCanceled          the run was cancelled
-├── WrongType                  `apply` answered with something else than the state's type
+├── WrongType                  author code answered with something else than it must
+├── InputAltered               author code altered what it was given, in place
 ├── PolicyConflict             a policy amends what the mutation, or another, changed differently
 ├── InvalidAmendment           a policy amends what the state does not have, or makes it invalid
 ├── InvalidTransition          the transition table does not allow this move
@@ -53,7 +54,10 @@ on the wire and never changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+AUTHORS: Final = (Exception, SystemExit)
+"""What author code may raise, to be caught and named; an exit in it ends nothing else."""
 
 
 class MutatorError(Exception):
@@ -199,7 +203,15 @@ class ExecutionCanceled(MutatorError):
 
 
 class WrongType(MutatorError):
-    """`apply` answered with something else than the state's type."""
+    """Author code answered something else than it must; `apply`: not the state's type."""
+
+
+class InputAltered(MutatorError):
+    """Author code altered what it was given, in place, instead of answering something new."""
+
+    def __init__(self, what: str, by: str, **details: Any) -> None:
+        message = f"{by} altered {what} in place; it must answer something new instead."
+        super().__init__(message, what=what, **details)
 
 
 class PolicyConflict(MutatorError):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
@@ -190,8 +191,9 @@ class Facts(Mapping[str, Any]):
         given = {n: value for n, value in (values or {}).items() if n not in found}
         always = {_AT: at, _FULFILLED: self.fulfilled}
         self._values: dict[str, Any] = {**given, **answers, **always}
-        written = jsonable(
-            {**self._values, _AT: at.isoformat(), _FULFILLED: sorted(self.fulfilled)}
+        # A copy: what a rule makes of what it is told stands in no record.
+        written = deepcopy(
+            jsonable({**self._values, _AT: at.isoformat(), _FULFILLED: sorted(self.fulfilled)})
         )
         assert isinstance(written, dict)  # noqa: S101 - a mapping stays one; this tells the type checker
         if found:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from .errors import DefinitionError
 from .model import Value
 from .observers import Observer
 
@@ -24,7 +25,7 @@ class Metrics(Value):
         total: Seconds of the whole run.
         policies: How many policies were asked.
         changes: How many changes resulted.
-        state_bytes: Size of the state's canonical document, where it was computed.
+        state_bytes: Size of the new state's canonical document, where the options ask for it.
         by_policy: Seconds by policy, where the options ask for it.
     """
 
@@ -58,9 +59,15 @@ class Durations:
 
     Args:
         window: How many of the newest are kept for the percentiles, 1 or more.
+
+    Raises:
+        DefinitionError: The window holds nothing.
     """
 
     def __init__(self, window: int = 4096) -> None:
+        if window < 1:
+            message = f"A window of durations holds 1 or more, not {window}."
+            raise DefinitionError(message)
         self.count = 0
         self.least = self.most = self.sum = 0.0
         self._newest: deque[float] = deque(maxlen=window)
@@ -110,6 +117,9 @@ class Collector(Observer):
     Args:
         window: How many of the newest durations are kept for the percentiles, 1 or more; the
             memory needed is so many numbers for the whole and for each stage.
+
+    Raises:
+        DefinitionError: The window holds nothing.
     """
 
     def __init__(self, window: int = 4096) -> None:

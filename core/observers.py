@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .errors import AUTHORS
+from .secrets import told
+
 if TYPE_CHECKING:
     from .context import ExecutionContext, MutationContext
     from .mutation import Intent, Mutation
     from .result import ExecutionResult
+    from .survey import Survey
 
 
 class Observer:
     """Override the hooks you need; lower `order` first, after-hooks in reverse.
 
-    One that raises is recorded in the result and changes nothing.
+    One that raises is recorded in the result and changes nothing; the time that observers take is
+    none of the run's. One that alters what it is shown before the run makes it fail, by name.
     """
 
     order: int = 0
@@ -67,11 +72,21 @@ class LoggingObserver(Observer):
 
 
 def notify(
-    observers: Sequence[Observer], hook: Callable[[Observer], None], failures: list[str]
+    observers: Sequence[Observer],
+    hook: Callable[[Observer], None],
+    failures: list[str],
+    secret: Sequence[Survey] = (),
 ) -> None:
-    """Call a hook on each observer; keep what one raises and go on."""
+    """Call a hook on each observer; keep what one raises and go on.
+
+    Args:
+        observers: In the order in which they are called.
+        hook: Calls one.
+        failures: Takes a sentence for each that raised.
+        secret: What of the run is secret: then only the type of an error is told.
+    """
     for observer in observers:
         try:
             hook(observer)
-        except Exception as error:  # noqa: BLE001 - watching must never change what is watched
-            failures.append(f"{type(observer).__name__}: {type(error).__name__}: {error}")
+        except AUTHORS as error:  # watching must never change what is watched
+            failures.append(f"{type(observer).__name__}: {told(error, secret)}")

@@ -19,8 +19,8 @@ class Options(Value):
         timeout: Seconds a run may take.
         fact_timeout: Seconds one attempt to look a fact up may take, where the fact names none.
         stop_batch_on_first_failure: Whether a batch of steps ends with the first that fails.
-        detailed_metrics: Whether each policy's duration is kept.
-        check_determinism: Apply twice and compare; also finds a mutated input.
+        detailed_metrics: Whether each policy's duration and the new state's size are kept.
+        check_determinism: Apply twice and compare; names who altered what was given, too.
     """
 
     always_validate: bool = True

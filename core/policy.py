@@ -15,13 +15,13 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from .amendments import Amendment, operations
 from .context import MutationContext
 from .digests import canonical, digest
 from .effects import SideEffect
-from .errors import DefinitionError
+from .errors import AUTHORS, DefinitionError
 from .facts import Facts
 from .model import Value, built
 from .mutation import Mutation
@@ -362,7 +362,7 @@ def ask(policy_: Policy, question: Question) -> PolicyDecision | None:
     began = clock() if clock else 0.0
     try:
         decision = policy_.answer(question) if policy_.applies(question.mutation) else None
-    except Exception as error:  # noqa: BLE001 - author code may raise anything; it is then a denial
+    except AUTHORS as error:  # author code may raise anything; it is then a denial
         # Read only here: what goes well costs nothing more.
         declared = (survey(type(question.state)), survey(type(question.mutation)))
         decision = failure(policy_, question, f"It raised {told(error, declared)}")
@@ -394,30 +394,29 @@ def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> Po
     """Write who decided into a decision; a policy cannot speak for another."""
     if decision is _ALLOWED:
         return _allowed_by(policy_.name, policy_.version, question.position, policy_.enforce)
-    verdict, requirements, amendments = (
-        decision.verdict,
-        decision.requirements,
-        decision.amendments,
-    )
+    try:
+        # Read again: a copy with other fields, or one made without validation, may hold anything.
+        said = PolicyDecision.model_validate(decision.model_dump(warnings=False))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = "/".join(str(part) for part in first["loc"])
+        return failure(policy_, question, f"Its decision is none: {where}: {first['msg']}.")
+    verdict = said.verdict
     if verdict is not Verdict.DENY:
-        verdict = Verdict.REQUIRE if requirements else Verdict.ALLOW
-    if requirements:
-        demanded = {"demanded_by": (policy_.name,)}
-        requirements = tuple(r.model_copy(update=demanded) for r in requirements)
-    if amendments:
-        mine = {"policy": policy_.name}
-        amendments = tuple(a.model_copy(update=mine) for a in amendments)
+        verdict = Verdict.REQUIRE if said.requirements else Verdict.ALLOW
+    name = policy_.name
+    demanded, mine = {"demanded_by": (name,)}, {"policy": name}
     return built(
         PolicyDecision,
         verdict=verdict,
-        reason=decision.reason,
-        severity=decision.severity,
-        requirements=requirements,
-        strategy=decision.strategy,
-        amendments=amendments,
-        side_effects=decision.side_effects,
-        metadata=decision.metadata,
-        policy=policy_.name,
+        reason=said.reason,
+        severity=said.severity,
+        requirements=tuple(r.model_copy(update=demanded) for r in said.requirements),
+        strategy=said.strategy,
+        amendments=tuple(a.model_copy(update=mine) for a in said.amendments),
+        side_effects=said.side_effects,
+        metadata=said.metadata,
+        policy=name,
         policy_version=policy_.version,
         mutation=question.position,
         enforced=policy_.enforce,
@@ -437,6 +436,7 @@ def _allowed_by(name: str, version: int, position: int, enforce: bool) -> Policy
             "policy_version": version,
             "mutation": position,
             "enforced": enforce,
+            "metadata": {},  # that of the shared answer can be written to by whoever is given it
         }
     )
 
@@ -485,7 +485,8 @@ def digest_of_policies(policies: Sequence[Policy]) -> str:
 def check_names(policies: Sequence[Policy]) -> None:
     """Raise `DefinitionError` unless every policy has a name of its own, within compositions too.
 
-    One policy may be part of several compositions.
+    One policy may be part of several compositions. A version that is no integer, or a timeout that
+    is none, is refused as well.
     """
     known: dict[str, Policy] = {}
     levels = [policies]
@@ -495,6 +496,12 @@ def check_names(policies: Sequence[Policy]) -> None:
             if not getattr(each, "name", None):
                 message = f"The policy {each!r} has no name."
                 raise DefinitionError(message)
+            if type(each.version) is not int:
+                message = (
+                    f"The version of the policy {each.name!r} is {each.version!r}, no integer."
+                )
+                raise DefinitionError(message)
+            check_timeout(each.timeout)
             if each.name in names or known.setdefault(each.name, each) is not each:
                 message = f"Two policies are named {each.name!r}; give each its own name."
                 raise DefinitionError(message)
@@ -503,8 +510,8 @@ def check_names(policies: Sequence[Policy]) -> None:
                 levels.append(each.parts)
 
 
-def check_timeout(timeout: float | None) -> None:
-    """Raise `DefinitionError` where a timeout is not above 0 s."""
-    if timeout is not None and not timeout > 0:
+def check_timeout(timeout: object) -> None:
+    """Raise `DefinitionError` where a timeout is no number of seconds above 0."""
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         message = f"A policy's timeout is above 0 s, not {timeout!r}; None is no timeout."
         raise DefinitionError(message)

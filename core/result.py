@@ -61,7 +61,7 @@ class ExecutionResult(Generic[S]):
     issues: tuple[Issue, ...] = ()
     unmet: tuple[Requirement, ...] = ()
     history: HistoryEntry | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     metrics: Metrics = field(default_factory=Metrics)
     observer_failures: tuple[str, ...] = ()
 

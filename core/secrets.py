@@ -230,7 +230,12 @@ def _texts(value: JsonValue) -> Iterator[str]:
 def told(error: BaseException, declared: Iterable[Survey]) -> str:
     """Say what was raised; where there are secrets only its type, as its text may quote them."""
     name = type(error).__name__
-    return name if any(each.holds_secret for each in declared) else f"{name}: {error}"
+    if any(each.holds_secret for each in declared):
+        return name
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001 - an author's error may raise when it is asked what it says
+        return name
 
 
 def require_redactor(redactor: Redactor | None, *declared: Survey) -> None:

@@ -25,6 +25,8 @@ from .survey import Survey, survey
 def settle(before: S, after: Any) -> tuple[S, ChangeSet]:
     """Answer the state that will be read where `after` is written, and what changes to get there.
 
+    Where nothing changes that is the state before.
+
     Args:
         before: The state before, as it was read.
         after: What `apply` answered; `model_copy(update=...)` does not validate, so it may hold
@@ -44,7 +46,7 @@ def settle(before: S, after: Any) -> tuple[S, ChangeSet]:
         else:
             changes = diff(old, new, identity=survey(type(before)))
             if not parts.shortened.intersection(changes.paths):
-                return (read if changes else after), changes
+                return (read if changes else before), changes
     return settle_wholly(before, after)
 
 
@@ -53,7 +55,7 @@ def settle_wholly(before: S, after: Any) -> tuple[S, ChangeSet]:
     read = _read(type(before), _written(after))
     # What is read need not be what was answered ("120" for 120): what is read is written.
     changes = diff(jsonable(before), _written(read), identity=survey(type(before)))
-    return (read if changes else after), changes
+    return (read if changes else before), changes
 
 
 def _written(state: Any) -> JsonValue:

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from activities.evaluation import Evaluation, evaluate, load
 from activities.outside import Outside
-from core import Domains, Facts, Mode, Policy, PolicyDecision, amend, policy
+from core import Domains, Facts, Mode, Policy, PolicyDecision, allow, amend, policy
 from core.audit import MutationRecord
 from core.errors import InvalidValue, UnknownMutation, UnknownState
 from core.governance.lifecycle import submit
@@ -142,3 +142,27 @@ def test_g8_what_author_code_raises_is_tried_once_more_and_held_where_the_domain
 
     assert found.held == "RuntimeError: author code is broken"
     assert box.KNOBS.raises == 0
+
+
+def test_g3_what_a_policy_does_to_the_state_is_refused_by_name_and_not_tried_again() -> None:
+    asked_for: list[str] = []
+
+    @policy()
+    def meddling(mutation: Mutation[box.Box], state: box.Box, *_: object) -> PolicyDecision:
+        asked_for.append(type(mutation).__name__)
+        state.numbers["y"] = 7
+        return allow()
+
+    found = evaluated(meddling)
+
+    assert found.held == (
+        "A policy, `check` or `apply` altered /numbers of the state in place; "
+        "it must answer something new instead."
+    )
+    assert asked_for == ["Add"]
+
+
+def test_the_digest_of_the_state_that_was_judged_stands_in_the_audit_entry() -> None:
+    found = evaluated()
+
+    assert found.result.audit.state_digest == found.loaded.stored.digest

@@ -509,3 +509,20 @@ def test_every_policy_has_a_name_of_its_own() -> None:
 
     with pytest.raises(DefinitionError, match="no name"):
         check_names([Nameless()])
+
+
+def test_a_policy_of_a_version_that_is_no_integer_is_refused() -> None:
+    rule = policy(name="p")(lambda *_: allow())
+    rule.version = "2"  # type: ignore[assignment]  # it is what is tried
+
+    with pytest.raises(DefinitionError, match="'2', no integer"):
+        check_names([rule])
+
+
+@pytest.mark.parametrize("timeout", ["1", 0, -1.0])
+def test_a_policy_of_a_timeout_that_is_none_is_refused(timeout: Any) -> None:
+    rule = policy(name="p")(lambda *_: allow())
+    rule.timeout = timeout
+
+    with pytest.raises(DefinitionError, match="timeout"):
+        check_names([rule])
