@@ -19,7 +19,7 @@ from .model import Value
 from .mutation import Mutation, RiskLevel, S
 from .options import DEFAULT, Options
 from .policy import Policy, check_names
-from .requirements import Strategy
+from .requirements import LONGEST, Strategy
 from .secrets import told
 from .survey import NOTHING_DECLARED, Survey, survey
 
@@ -73,7 +73,7 @@ class Domain(Generic[S]):
         initial: Answers the value at version 0 for a key, or nothing where no state may begin.
         handlers: Side-effect handlers by contract name; run after the commit, at least once.
         strategy: What drift does to approvals; requests can only be stricter.
-        expires_in: The deadline of a request that names none.
+        expires_in: The deadline of a request that names none; at most `LONGEST` away.
         options: How the engine runs this domain's code.
         on_error: What an exception of author code does at execution: end the request, or hold it.
         run: Whether the author's code is tried in the workflow task first, for a second, or runs
@@ -83,7 +83,8 @@ class Domain(Generic[S]):
         schema_version: The version of the state's document form.
         upgrades: Lifts a document of an older form, by the version it lifts from.
         checks: Checks by other systems that policies demand by name; names are unique.
-        lifetimes: How long a grant counts where its requirement does not say, by the risk.
+        lifetimes: How long a grant counts where its requirement does not say, by the risk; each at
+            most `LONGEST`, and a risk that is left out lets none lapse.
         on_state_moved: What becomes of open requests when their state moves: they wait and are
             resolved against it, or are superseded; a request may say otherwise.
         may_supersede: Answers whether an actor may let a newer request take an older one's place,
@@ -130,8 +131,11 @@ class Domain(Generic[S]):
         check_names(self.policies)
         self._check_facts()
         self._check_waits()
-        if self.expires_in <= timedelta(0):
-            message = f"The domain {self.name!r} lets requests expire before they begin."
+        if not timedelta(0) < self.expires_in <= LONGEST:
+            message = (
+                f"The domain {self.name!r} lets requests expire before they begin, or later than "
+                f"after {LONGEST.days} days; that is the longest."
+            )
             raise DefinitionError(message)
         for version in range(1, self.schema_version):
             if version not in (self.upgrades or {}):
@@ -250,8 +254,11 @@ class Domain(Generic[S]):
             message = f"The domain {self.name!r} declares the check {twice[0]!r} twice."
             raise DefinitionError(message)
         for risk, lifetime in (self.lifetimes or {}).items():
-            if lifetime <= timedelta(0):
-                message = f"The domain {self.name!r} lets grants of risk {risk} never count."
+            if not timedelta(0) < lifetime <= LONGEST:
+                message = (
+                    f"The domain {self.name!r} lets grants of risk {risk} never count, or for more "
+                    f"than {LONGEST.days} days; leave the risk out where none lapses."
+                )
                 raise DefinitionError(message)
 
     def _check_facts(self) -> None:

@@ -11,12 +11,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from .budgets import Budget, Quota
 from .calendars import Calendar, Timing
 from .digests import digest, jsonable
-from .errors import DefinitionError
+from .errors import DefinitionError, InvalidValue
 from .model import Value
 
 M = TypeVar("M", bound=Value)
@@ -41,6 +41,9 @@ BY_PEOPLE: Final = frozenset({RequirementKind.APPROVAL, RequirementKind.REVIEW})
 
 LAST_STEP: Final = 1000
 """The step of what is taken last, when everything else is met: quota."""
+
+LONGEST: Final = timedelta(days=3650)
+"""How long a request may live, and so anything about it."""
 
 ANY: Final = "any"
 """The kind of a requirement that is met when one of its alternatives is; see `either`."""
@@ -97,6 +100,19 @@ class Who(Value):
         return ", ".join(self.tokens) or "nobody"
 
 
+def _bounded(span: timedelta) -> timedelta:
+    if not timedelta(0) < span <= LONGEST:
+        raise ValueError(
+            f"give more than nothing and at most {LONGEST.days} days; no request lives longer, so "
+            f"that is for what never ends; not {span}"
+        )
+    return span
+
+
+Span = Annotated[timedelta, AfterValidator(_bounded)]
+"""More than nothing, and at most `LONGEST`: whatever it is added to, there is such a time."""
+
+
 class Requirement(Value):
     """Something a policy demands before a request may execute.
 
@@ -125,15 +141,15 @@ class Requirement(Value):
     needed: Annotated[int, Field(ge=1, le=100)] = 1
     refusals: Annotated[int, Field(ge=1, le=100)] | None = 1
     step: Annotated[int, Field(ge=1, le=LAST_STEP)] = 1
-    duration: timedelta | None = None
+    duration: Span | None = None
     covers: tuple[str, ...] = EVERYTHING
     reason_required: bool = False
     title: str = ""
     demanded_by: tuple[str, ...] = ()
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
-    lifetime: timedelta | None = None
-    remind_before: timedelta | None = None
-    escalate_after: timedelta | None = None
+    lifetime: Span | None = None
+    remind_before: Span | None = None
+    escalate_after: Span | None = None
     escalate_to: Who = Who()
     alternatives: tuple[tuple[Requirement, ...], ...] = ()
 
@@ -200,8 +216,9 @@ class Requirement(Value):
         Raises:
             DefinitionError: Nobody is named, or `needed` is missing where more than one could
                 decide, or more people are needed than are named and nobody else could; a bare
-                text stands where names belong; nothing is covered, or what is no JSON Pointer;
-                a time is not above zero, or an escalation names a time and nobody, or the reverse.
+                text stands where names belong, or a name is empty; nothing is covered, or what is
+                no JSON Pointer; a time is not above zero, or above `LONGEST`; an escalation names a
+                time and nobody, or the reverse; a field is out of its bounds.
         """
         who = _who(people, roles, groups)
         if not who:
@@ -296,13 +313,17 @@ class Requirement(Value):
             title: What people read.
 
         Raises:
-            DefinitionError: As for `approval`.
+            DefinitionError: As for `approval`; or the check has no name, or its parameters no
+                canonical form.
         """
-        return Requirement(
+        if not name:
+            message = "A check has a name: that of a Check or Callback of the domain."
+            raise DefinitionError(message)
+        return _made(
             kind=RequirementKind.CHECK,
             who=_who(people, roles, groups),
             step=_step(step),
-            duration=_positive("duration", duration),
+            duration=duration,
             covers=_pointers(covers),
             title=title,
             parameters={
@@ -340,9 +361,9 @@ class Requirement(Value):
             calendar=None if by_id else calendar,
             calendar_id=calendar if by_id else None,
         )
-        return Requirement(
+        return _made(
             kind=RequirementKind.SCHEDULE,
-            duration=_positive("duration", duration),
+            duration=duration,
             title=title,
             parameters=_parameters(timing),
         )
@@ -357,15 +378,18 @@ class Requirement(Value):
         no circle can be written.
 
         Raises:
-            DefinitionError: No request is named, or more than `MAX_REQUESTS`.
+            DefinitionError: No request is named, or more than `MAX_REQUESTS`, or a name is empty.
         """
         named = sorted(set(request_ids))
         if not 1 <= len(named) <= MAX_REQUESTS:
             message = f"A dependency names 1 to {MAX_REQUESTS} requests, not {len(named)}."
             raise DefinitionError(message)
-        return Requirement(
+        if "" in named:
+            message = "A dependency names no request in ''."
+            raise DefinitionError(message)
+        return _made(
             kind=RequirementKind.DEPENDENCY,
-            duration=_positive("duration", duration),
+            duration=duration,
             title=title,
             parameters={"requests": [*named]},
         )
@@ -401,10 +425,10 @@ class Requirement(Value):
             budget=None if by_id else budget,
             budget_id=budget if by_id else None,
         )
-        return Requirement(
+        return _made(
             kind=RequirementKind.QUOTA,
             step=LAST_STEP,
-            duration=_positive("duration", duration),
+            duration=duration,
             title=title,
             parameters=_parameters(quota),
         )
@@ -506,17 +530,35 @@ def _by_people(kind: RequirementKind, who: Who, needed: int | None, **more: Any)
     if (more["escalate_after"] is None) == bool(more["escalate_to"]):
         message = "An escalation needs both, escalate_after and escalate_to."
         raise DefinitionError(message)
-    for name in ("duration", "lifetime", "remind_before", "escalate_after"):
-        _positive(name, more[name])
     _step(more["step"])
-    return Requirement(kind=kind, who=who, needed=needed or 1, **more)
+    return _made(kind=kind, who=who, needed=needed or 1, **more)
+
+
+def _made(**fields: Any) -> Requirement:
+    """Make a requirement that can be told from others.
+
+    Raises:
+        DefinitionError: A field is out of its bounds, or what it says has no canonical form.
+    """
+    made = _read(Requirement, **fields)
+    try:
+        _ = made.id
+    except InvalidValue as error:
+        message = f"A requirement cannot be demanded so: {error.message}"
+        raise DefinitionError(message) from error
+    return made
 
 
 def _who(people: Iterable[str], roles: Iterable[str], groups: Iterable[str]) -> Who:
     lists = {"people": people, "roles": roles, "groups": groups}
     for field, names in lists.items():
         _require_list(field, names)
-    return Who(people=tuple(people), roles=tuple(roles), groups=tuple(groups))
+    who = _read(Who, people=tuple(people), roles=tuple(roles), groups=tuple(groups))
+    for field in lists:
+        if "" in getattr(who, field):
+            message = f"{field} names nobody in ''."
+            raise DefinitionError(message)
+    return who
 
 
 def _pointers(covers: Iterable[str]) -> tuple[str, ...]:
@@ -541,20 +583,14 @@ def _step(step: int) -> int:
     return step
 
 
-def _positive(name: str, duration: timedelta | None) -> timedelta | None:
-    if duration is not None and duration <= timedelta(0):
-        message = f"{name} is more than nothing, or None; not {duration}."
-        raise DefinitionError(message)
-    return duration
-
-
 def _read(model: type[M], **fields: Any) -> M:
     try:
         return model(**fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        said = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+        what = first["msg"].removeprefix("Value error, ")
+        said = f"{where}: {what}" if where else what
         message = f"A {model.__name__.lower()} cannot be demanded so: {said}."
         raise DefinitionError(message) from error
 

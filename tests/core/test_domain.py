@@ -62,6 +62,9 @@ def domain(**more: Any) -> Domain[Quota]:
         ({"mutations": [ChoosePlan, ChoosePlan]}, "ChoosePlan v1 twice"),
         ({"policies": [policy(name="a")(allow), policy(name="a")(allow)]}, "named 'a'"),
         ({"expires_in": timedelta(0)}, "before they begin"),
+        ({"expires_in": timedelta.max}, "after 3650 days; that is the longest"),
+        ({"expires_in": timedelta(days=3650, microseconds=1)}, "after 3650 days"),
+        ({"lifetimes": {RiskLevel.LOW: timedelta.max}}, "leave the risk out where none lapses"),
         ({"checks": [Check("ci", print), Callback("ci")]}, "declares the check 'ci' twice"),
         (
             {"lifetimes": {RiskLevel.LOW: timedelta(days=1), RiskLevel.HIGH: timedelta(0)}},
@@ -73,6 +76,12 @@ def domain(**more: Any) -> Domain[Quota]:
 def test_a_domain_that_cannot_work_is_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DefinitionError, match=sentence):
         domain(**wrong)
+
+
+def test_a_request_may_live_as_long_as_any_may_and_so_may_a_grant() -> None:
+    longest = timedelta(days=3650)
+
+    assert domain(expires_in=longest, lifetimes={RiskLevel.LOW: longest}).expires_in == longest
 
 
 def test_a_check_is_found_by_its_name() -> None:

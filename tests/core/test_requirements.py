@@ -8,15 +8,30 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core import Requirement, Strategy, require
 from core.budgets import Budget
 from core.calendars import Calendar, Window
 from core.errors import DefinitionError
 from core.facts import Facts
+from core.governance import agenda, resolution
+from core.governance.request import Status
 from core.policy import policy
-from core.requirements import BY_PEOPLE, LAST_STEP, RequirementKind, Who, either, united
-from tests.core.builders import AT, IncreaseQuota, by, by_ops, by_security, run
+from core.requirements import BY_PEOPLE, LAST_STEP, LONGEST, RequirementKind, Who, either, united
+from tests.core.builders import (
+    AT,
+    BEN,
+    CARL,
+    IncreaseQuota,
+    assessment,
+    by,
+    by_ops,
+    by_security,
+    created,
+    granted,
+    run,
+)
 
 
 def test_the_id_is_independent_of_words_and_of_who_demands_it() -> None:
@@ -150,12 +165,12 @@ def test_a_review_says_who_and_how_many_and_wants_a_reason() -> None:
     [
         ({"step": 0}, "A step is 1 to 999, not 0"),
         ({"step": LAST_STEP}, "A step is 1 to 999, not 1000"),
-        ({"duration": timedelta(0)}, "duration is more than nothing"),
-        ({"lifetime": timedelta(seconds=-1)}, "lifetime is more than nothing"),
-        ({"remind_before": timedelta(0)}, "remind_before is more than nothing"),
+        ({"duration": timedelta(0)}, "duration: give more than nothing"),
+        ({"lifetime": timedelta(seconds=-1)}, "lifetime: give more than nothing"),
+        ({"remind_before": timedelta(0)}, "remind_before: give more than nothing"),
         (
             {"escalate_after": timedelta(0), "escalate_to": Who(roles=("ops",))},
-            "escalate_after is more than nothing",
+            "escalate_after: give more than nothing",
         ),
         ({"escalate_after": timedelta(1)}, "needs both"),
         ({"escalate_to": Who(roles=("ops",))}, "needs both"),
@@ -229,6 +244,10 @@ def test_what_others_than_people_answer_says_what_it_needs() -> None:
     assert Requirement.quota("k", small).wanted.budget == small
 
 
+WRONG: Any = [datetime]
+"""What is neither names nor words nor JSON."""
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -244,18 +263,74 @@ def test_what_others_than_people_answer_says_what_it_needs() -> None:
         (lambda: Requirement.check("ci", step=LAST_STEP), "A step is 1 to 999"),
         (lambda: Requirement.check("ci", covers=["limit"]), "covers takes JSON Pointers"),
         (lambda: Requirement.check("ci", people="ben"), "people takes a list"),
-        (lambda: Requirement.check("ci", duration=timedelta(0)), "duration is more than nothing"),
-        (lambda: Requirement.dependency("r", duration=timedelta(0)), "duration is more than"),
-        (lambda: Requirement.quota("k", "b/k", duration=timedelta(0)), "duration is more than"),
+        (
+            lambda: Requirement.check("ci", duration=timedelta(0)),
+            "duration: give more than nothing",
+        ),
+        (lambda: Requirement.dependency("r", duration=timedelta(0)), "duration: give more than"),
+        (lambda: Requirement.quota("k", "b/k", duration=timedelta(0)), "duration: give more than"),
         (
             lambda: Requirement.schedule(calendar="c/n", duration=timedelta(0)),
-            "duration is more than",
+            "duration: give more than",
         ),
+        (lambda: Requirement.check(""), "A check has a name"),
+        (lambda: Requirement.dependency(""), "dependency names no request in ''"),
+        (lambda: Requirement.dependency("r1", ""), "dependency names no request in ''"),
+        (lambda: Requirement.approval(people=[""]), "people names nobody in ''"),
+        (lambda: Requirement.approval(people=WRONG), "A who cannot be demanded so: people.0: "),
+        (lambda: Requirement.check("ci", roles=["ci", ""]), "roles names nobody in ''"),
+        (lambda: Requirement.approval(roles=["ops"], needed=101), "so: needed: .* 100"),
+        (lambda: Requirement.approval(roles=["ops"], needed=1, refusals=0), "so: refusals: .* 1"),
+        (lambda: Requirement.review(roles=["ops"], needed=101), "so: needed: .* 100"),
+        (lambda: Requirement.check("ci", title=WRONG), "so: title: "),
+        (lambda: Requirement.check("ci", parameters={"n": float("nan")}), "no number nan"),
+        (lambda: Requirement.check("ci", parameters={"n": "\ud800"}), "no canonical form"),
+        (lambda: Requirement.check("ci", parameters={"n": WRONG}), "so: parameters"),
+        (lambda: Requirement.dependency("\ud800"), "no canonical form"),
     ],
 )
 def test_what_cannot_be_demanded_is_refused_where_it_is_written(make: Any, sentence: str) -> None:
     with pytest.raises(DefinitionError, match=sentence):
         make()
+
+
+SPANS = ["duration", "lifetime", "remind_before", "escalate_after"]
+
+
+def timed(name: str, span: timedelta) -> dict[str, Any]:
+    escalates = {"escalate_to": Who(people=("eve",))} if name == "escalate_after" else {}
+    return {name: span, **escalates}
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_g9_a_time_that_no_clock_reaches_is_refused_where_it_is_written(name: str) -> None:
+    for span in (timedelta.max, LONGEST + timedelta(microseconds=1)):
+        with pytest.raises(DefinitionError, match=f"{name}: .* at most 3650 days; .* never ends"):
+            by_security(**timed(name, span))
+
+
+@pytest.mark.parametrize("name", SPANS)
+@pytest.mark.parametrize("span", [timedelta.min, timedelta(0), timedelta.max])
+def test_g9_nor_can_it_be_made_by_hand(name: str, span: timedelta) -> None:
+    with pytest.raises(ValidationError, match=f"{name}\n.* at most 3650 days"):
+        Requirement(kind="approval", who=Who(roles=("security",)), **timed(name, span))
+
+
+@pytest.mark.parametrize("name", SPANS)
+@pytest.mark.parametrize("until", [timedelta(days=14), LONGEST])
+def test_g9_with_the_longest_times_everything_still_has_its_moment(
+    name: str, until: timedelta
+) -> None:
+    found = assessment(by_security(2, **timed(name, LONGEST)))
+    request = resolution.assessed(created(expires_in=until), found, AT, own_deadline=True)
+    once = granted(request, BEN)
+    twice = granted(once, CARL)
+
+    assert twice.status is Status.APPROVED
+    for each in (request, once, twice):
+        assert AT <= agenda.next_moment(each) <= AT + until
+        assert agenda.next_moment(agenda.ring(each, AT)) == AT + until
+        assert agenda.lapse(each, AT) == each
 
 
 def test_alternatives_are_told_by_their_title_where_they_have_one() -> None:
