@@ -159,21 +159,11 @@ class Engine:
         if not self._observers:
             return attempt.finish()
         failures: list[str] = []
-        watching: list[Observer] = []
-        notify(
-            self._observers,
-            lambda o: watching.append(o) if o.applies(attempt.intent, context) else None,
-            failures,
-            attempt.secret,
-        )
+        watching = self._watching(attempt, failures)
         notify(watching, lambda o: o.before(many, attempt.run), failures, attempt.secret)
         # The time that observers take is none of the run's.
         attempt.run = replace(attempt.run, started_at=self._clock())
-        result = attempt.finish()
-        if watching:
-            _ = result.document  # what an observer made of the state would be written otherwise
-        notify(watching[::-1], lambda o: _after(o, result, attempt.run), failures, attempt.secret)
-        return replace(result, observer_failures=tuple(failures)) if failures else result
+        return _watched(attempt, attempt.finish(), watching, failures)
 
     def _begin(self, canceled: Callable[[], bool] = never) -> ExecutionContext:
         return ExecutionContext(
@@ -198,7 +188,8 @@ class Engine:
     ) -> ExecutionResult[S]:
         """Answer the result of a run that never came back: timed out, nothing kept.
 
-        Whoever runs the engine in a thread calls it after leaving that thread behind.
+        Whoever runs the engine in a thread calls it after leaving that thread behind. Observers
+        have seen that run begin; they see it fail here.
         """
         attempt = _Attempt(
             mutations,
@@ -213,7 +204,30 @@ class Engine:
             options=self._options,
             redactor=self._redactor,
         )
-        return attempt.late(error)
+        failures: list[str] = []
+        watching = self._watching(attempt, failures)
+        return _watched(attempt, attempt.late(error), watching, failures)
+
+    def _watching(self, attempt: _Attempt[S], failures: list[str]) -> list[Observer]:
+        """Answer the observers that want to see this run."""
+        watching: list[Observer] = []
+        notify(
+            self._observers,
+            lambda o: watching.append(o) if o.applies(attempt.intent, attempt.context) else None,
+            failures,
+            attempt.secret,
+        )
+        return watching
+
+
+def _watched(
+    attempt: _Attempt[S], result: ExecutionResult[S], watching: list[Observer], failures: list[str]
+) -> ExecutionResult[S]:
+    """Show how a run ended, last first, and answer it with what observers raised."""
+    if watching:
+        _ = result.document  # what an observer made of the state would be written otherwise
+    notify(watching[::-1], lambda o: _after(o, result, attempt.run), failures, attempt.secret)
+    return replace(result, observer_failures=tuple(failures)) if failures else result
 
 
 def _after(observer: Observer, result: ExecutionResult[Any], run: ExecutionContext) -> None:
@@ -273,6 +287,8 @@ class _Attempt(Generic[S]):
         self.effect_digest: str | None = None
         self.changed = False
         try:
+            if len({each.name for each in policies}) < len(policies):
+                policy.check_names(policies)
             declared = survey(type(state))
             written = [survey(type(m)) for m in mutations]
             self.secret = tuple(each for each in (declared, *written) if each.holds_secret)

@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core import Engine, Intent, Mode, Mutation, Observer, Options, Outcome, Secret, execute_batch
-from core.audit import AuditEntry
+from core.audit import AuditEntry, Subject
 from core.batch import BatchResult
 from core.digests import digest, jsonable
-from core.errors import ExecutionCanceled, ExecutionTimeout, InputAltered, WrongType
+from core.engine import record
+from core.errors import (
+    DefinitionError,
+    ExecutionCanceled,
+    ExecutionTimeout,
+    InputAltered,
+    WrongType,
+)
 from core.facts import Facts
 from core.history import replay
 from core.metrics import Collector, Durations
@@ -23,7 +30,7 @@ from core.options import DEFAULT, STRICT
 from core.policy import PolicyDecision, allow, deny, policy, require
 from core.result import ExecutionResult
 from core.secrets import HmacRedactor
-from tests.core.builders import AT, Clock, Ids, by_security, context
+from tests.core.builders import AT, Clock, Ids, Notes, by_security, context
 
 DEEDS: dict[str, Callable[[Any, Any], Any]] = {}
 
@@ -392,6 +399,34 @@ def test_the_time_that_observers_take_is_none_of_the_runs() -> None:
 
     assert result.outcome is Outcome.COMMITTED
     assert result.metrics.total == collector.report().total.max == 0.0
+
+
+def test_observers_see_the_end_of_a_run_that_never_came_back() -> None:
+    collector = Collector()
+    engine = Engine(clock=Clock(), new_id=Ids(), observers=[collector])
+
+    engine.dropped(
+        [COUNT],
+        Board(),
+        context=context(),
+        facts=Facts(AT),
+        subject=Subject(state_id="board/a"),
+        records=[record(COUNT)],
+        error=ExecutionTimeout(5.0, 6.0),
+    )
+
+    assert collector.report().outcomes == {"timed_out": 1}
+
+
+def test_two_policies_of_one_name_are_refused_before_any_is_asked() -> None:
+    asked = Notes()
+    twins = [policy(name="twin")(lambda *_: asked.take(1) and allow()) for _ in range(2)]
+
+    result = run(COUNT, *twins)
+
+    assert isinstance(result.error, DefinitionError)
+    assert "'twin'" in str(result.error)
+    assert asked == []
 
 
 def test_an_observer_cannot_move_the_deadline() -> None:
