@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,12 +19,13 @@ class Budget(Value):
 
     Attributes:
         limit: How much; executions, or whole units of whatever is counted, such as cents.
-        per: A duration: the window slides, and ends now. Or the name of a calendar period.
+        per: A duration, more than nothing: the window slides, and ends now. Or the name of a
+            calendar period.
         timezone: Where calendar periods begin; weeks begin on Monday.
     """
 
     limit: int = Field(ge=0, le=10**15)
-    per: timedelta | Period
+    per: Annotated[timedelta, Field(gt=timedelta(0))] | Period
     timezone: TimeZone = "UTC"
 
     def describe(self) -> str:
@@ -79,7 +80,8 @@ def room_again(
 ) -> datetime | None:
     """Answer the earliest moment at which there can be room; nothing where only others can tell.
 
-    It is never too late: others may give room back earlier, and whoever waits is told then.
+    Nor is there one that no calendar has, where many wait for room in a window of centuries. It is
+    never too late: others may give room back earlier, and whoever waits is told then.
 
     Args:
         use: What was found.
@@ -94,13 +96,17 @@ def room_again(
     if slides is None:
         return next_period
     left = sum(each for _, each in use.committed)
+    # Those ahead fill the budget before there is room, each time for as long as the window is.
+    begins, times = next_period, -(-wanted // limit) - 2
     for at, each in _oldest_first(use.committed):
         left -= each
         if left + wanted <= limit:
-            return at + slides
-    # Those ahead fill the budget before there is room, each time for as long as the window is.
-    times = -(-wanted // limit) - 1
-    return next_period + slides * (times - 1)
+            begins, times = at, 1
+            break
+    try:
+        return begins + slides * times
+    except OverflowError:
+        return None
 
 
 def _span(span: timedelta) -> str:

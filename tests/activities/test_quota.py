@@ -209,6 +209,31 @@ def test_g10_a_budget_that_cannot_be_read_blocks_by_name_and_is_looked_at_again(
     assert not desk.store.queue("deploys")
 
 
+def test_g10_a_governed_budget_whose_window_is_nothing_blocks(tmp_path: Path) -> None:
+    def zero(_: str) -> Any:
+        return Budget(limit=1, per="day").model_copy(update={"per": timedelta(0)})
+
+    budgets = Domain(name="budgets", state=Budget, mutations=(Limit,), initial=zero)
+    with opened(tmp_path, domains=[budgets]) as desk:
+        found = reserve(desk, asking(desk, budget="budgets/zero"))
+
+    assert found.verdict == "not_yet"
+    assert "The state 'budgets/zero' is no budget: per" in found.reason
+
+
+@pytest.mark.parametrize("per", [timedelta.max, timedelta(days=366 * 100)])
+def test_g9_whoever_waits_for_room_in_a_window_of_centuries_is_answered(
+    desk: Desk, per: timedelta
+) -> None:
+    for n in range(100):
+        desk.demanded[:] = [Requirement.quota("deploys", Budget(limit=1, per=per))]
+        request = desk.open(f"r{n}")
+        found = reserve(desk, request)
+        assert found.verdict == ("not_yet" if n else "holds")
+
+    assert found.again_at is None
+
+
 def test_g10_a_quota_that_says_nothing_blocks(desk: Desk) -> None:
     nothing = Requirement(kind="quota", step=LAST_STEP)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.budgets import Budget, Period, Use, room_again
 from core.governance.request import told_by
@@ -50,6 +52,15 @@ def test_a_budget_is_told_in_words(per: timedelta | Period, said: str) -> None:
     assert Budget(limit=4, per=per).describe() == said
 
 
+@pytest.mark.parametrize("per", [timedelta(0), -HOUR, timedelta.min, "PT0S", 0, "-PT1H"])
+def test_a_window_of_nothing_limits_nothing_and_is_refused(per: Any) -> None:
+    with pytest.raises(ValidationError, match="greater than 0"):
+        Budget(limit=1, per=per)
+
+    shortest = Budget(limit=1, per=timedelta(microseconds=1))
+    assert shortest.per == timedelta(microseconds=1)
+
+
 def test_there_is_room_when_all_that_is_taken_or_asked_for_earlier_leaves_some() -> None:
     use = Use(committed=((AT, 2), (AT, 1)), reserved=3, ahead=4)
 
@@ -60,6 +71,18 @@ def test_there_is_room_when_all_that_is_taken_or_asked_for_earlier_leaves_some()
 
 def test_what_never_fits_has_no_moment() -> None:
     assert again(Use(), 5, 4) is None
+
+
+def test_room_that_comes_after_the_end_of_the_calendar_has_no_moment() -> None:
+    century = timedelta(days=36_600)
+
+    def found(use: Use, slides: timedelta) -> datetime | None:
+        return room_again(use, 1, 1, slides=slides, next_period=AT + century)
+
+    assert found(Use(ahead=1), century) == AT + century
+    assert found(Use(ahead=1000), century) is None
+    assert found(Use(ahead=10**15), century) is None
+    assert found(Use(committed=((AT, 1),)), timedelta.max) is None
 
 
 def test_a_calendar_budget_is_looked_at_when_its_next_period_begins() -> None:
