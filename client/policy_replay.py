@@ -4,6 +4,9 @@ Every evaluation is stored with its inputs: mutations, context, facts, and the v
 The state at that version is walked back to from the newest, by the inverses of its history. Nothing
 is written, and nobody outside is asked.
 
+What today's policies want to know and nobody looked up then is not made up: such an evaluation
+cannot be replayed. Nor can one that ended, then or today, before its last mutation was ruled on.
+
 What is secret was recorded as a keyed hash. It is known again where the state as it is now holds a
 secret of that hash; an evaluation with another one cannot be replayed.
 """
@@ -11,7 +14,10 @@ secret of that hash; an evaluation with another one cannot be replayed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +26,9 @@ from pydantic import BaseModel, JsonValue
 from core import Domain, Engine
 from core.audit import AuditEntry, MutationRecord
 from core.changes import apply
+from core.composition import Composition
 from core.context import Mode
+from core.digests import canonical
 from core.engine import record
 from core.errors import (
     DefinitionError,
@@ -29,11 +37,12 @@ from core.errors import (
     MutatorError,
     PolicyConflict,
 )
-from core.facts import Facts
+from core.facts import Facts, Missing
 from core.history import HistoryEntry
 from core.model import Value
 from core.mutation import Mutation
-from core.policy import PolicyDecision, Ruling, Verdict, deny, rule
+from core.policy import Policy, PolicyDecision, Question, Ruling, Verdict, deny, rule
+from core.requirements import Strategy
 from core.result import Outcome
 from core.secrets import Redactor, replaced
 from core.survey import Survey, survey
@@ -42,8 +51,13 @@ from store.records import Records
 PAGE = 500
 """Entries read at once."""
 
-UNHEARD = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CANCELED})
-"""Endings that may come before every policy has been heard."""
+CUT_SHORT = frozenset({Outcome.INVALID, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CANCELED})
+"""Endings that may come before every policy has been heard on every mutation."""
+
+SHOWN = 100
+"""Characters of an amended value that are shown at most."""
+
+_UNSAID: Any = object()
 
 
 class Said(Value):
@@ -52,7 +66,8 @@ class Said(Value):
     Attributes:
         policies: Those whose verdict it is.
         requirements: What was demanded first, in words.
-        reasons: What they gave as reasons.
+        reasons: What they gave as reasons; then, where it is no denial, what any policy amends,
+            tells others, and names as strategy.
     """
 
     verdict: Verdict
@@ -69,7 +84,8 @@ class Replayed(Value):
         mutations: Their types.
         then: What was said; `None` where not every policy was heard.
         now: What would be said; `None` where it cannot be replayed.
-        changed: Whether the verdict, or what is demanded first, would be another.
+        changed: Whether the verdict would be another; or, where it is no denial, what is demanded
+            first, what drift does, or what comes of amendments.
         problem: Why it cannot be replayed.
     """
 
@@ -144,26 +160,49 @@ def _replayed(entry: AuditEntry, domain: Domain[Any], past: _Past) -> Replayed:
         mutations=tuple(each.type for each in entry.mutations),
     )
     try:
-        then, now = _rulings(entry, domain, past)
+        then, now = _words(entry, domain, past)
     except MutatorError as error:
         return found.model_copy(update={"problem": error.message})
-    changed = then.verdict is not now.verdict or _demands(then) != _demands(now)
-    return found.model_copy(update={"then": _said(then), "now": _said(now), "changed": changed})
+    update = {"then": _said(then.ruling), "now": _said(now.ruling), "changed": then.differs(now)}
+    return found.model_copy(update=update)
 
 
-def _rulings(entry: AuditEntry, domain: Domain[Any], past: _Past) -> tuple[Ruling, Ruling]:
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What policies said, and what comes of it.
+
+    Attributes:
+        strategy: The strictest that they and the domain name.
+        effect: The digest of the effect, amendments included.
+    """
+
+    ruling: Ruling
+    strategy: Strategy
+    effect: str | None
+
+    def differs(self, other: _Word) -> bool:
+        """Answer whether it decides otherwise; of what is denied nothing else comes."""
+        if self.ruling.verdict is not other.ruling.verdict:
+            return True
+        if self.ruling.verdict is Verdict.DENY:
+            return False
+        return (
+            _demands(self.ruling) != _demands(other.ruling)
+            or self.strategy is not other.strategy
+            # What a mutation of today makes otherwise is no word of a policy.
+            or (self.effect != other.effect and _adds(self.ruling) != _adds(other.ruling))
+        )
+
+
+def _words(entry: AuditEntry, domain: Domain[Any], past: _Past) -> tuple[_Word, _Word]:
     """Answer what was said, and what is said now.
 
     Raises:
         MutatorError: It cannot be replayed; the sentence says why.
     """
-    if entry.outcome in UNHEARD:
-        raise InvalidValue(
-            f"It ended {entry.outcome.value} then, before every policy was heard: "
-            f"{entry.error or 'without a reason'}"
-        )
-    facts = Facts.read(entry.facts)
+    _check_heard(entry, f"It ended {entry.outcome.value} then")
     mutations = tuple(_read(domain, each, past) for each in entry.mutations)
+    told = _told(entry.facts, {fact.name for fact in domain.facts_for(entry.mutations)})
     state = domain.read_state(past.document(entry.version_before), past.schema_version)
     engine = Engine(
         clock=time.monotonic,
@@ -175,30 +214,175 @@ def _rulings(entry: AuditEntry, domain: Domain[Any], past: _Past) -> tuple[Rulin
         mutations,
         state,
         context=entry.context,
-        facts=facts,
-        policies=domain.policies,
+        facts=Facts.read(told.recorded()),
+        policies=tuple(_listening(each, told) for each in domain.policies),
         subject=entry.subject,
         records=entry.mutations,
     )
-    unasked = [f.name for f in domain.facts_for(entry.mutations) if f.name not in facts]
-    if unasked and _fails(result.ruling.decisions):
-        raise InvalidValue(f"Policies need what was not looked up then: {', '.join(unasked)}.")
+    if told.asked:
+        names = ", ".join(sorted(told.asked))
+        raise InvalidValue(f"Policies need what was not looked up then: {names}.")
+    now = result.ruling
     if isinstance(result.error, PolicyConflict | InvalidAmendment):
-        return rule(entry.decisions), _refusing(result.error, result.audit.error or "")
-    if result.outcome in UNHEARD:
-        raise InvalidValue(f"It ends {result.outcome.value} today: {result.audit.error}")
-    return rule(entry.decisions), result.ruling
+        now = _refusing(result.error.details["policies"], result.audit.error or "")
+    else:
+        _check_heard(result.audit, f"It ends {result.outcome.value} today")
+    return (
+        _word(_ruling_then(entry), domain, entry.effect_digest),
+        _word(now, domain, result.audit.effect_digest),
+    )
 
 
-def _fails(decisions: Iterable[PolicyDecision]) -> bool:
-    """Answer whether one that decides, or a part of it, came to no answer."""
-    return any(d.enforced and (d.failed or _fails(d.parts)) for d in decisions)
+def _word(ruling: Ruling, domain: Domain[Any], effect: str | None) -> _Word:
+    return _Word(ruling, Strategy.strictest([domain.strategy, ruling.strategy]), effect)
 
 
-def _refusing(error: PolicyConflict | InvalidAmendment, told: str) -> Ruling:
+def _check_heard(entry: AuditEntry, ended: str) -> None:
+    """Refuse what ended before the policies were asked about the last mutation.
+
+    Raises:
+        InvalidValue: It did, or nothing tells that it did not.
+    """
+    last = len(entry.mutations) - 1
+    heard = {decision.mutation for decision in entry.decisions}
+    if entry.outcome is Outcome.INVALID:  # a mutation is checked after all were asked about it
+        heard.add(0)
+    if entry.outcome in CUT_SHORT and last not in heard:
+        found = "; ".join(issue.message for issue in entry.issues if issue.is_error)
+        raise InvalidValue(
+            f"{ended}, and no policy was heard on its last mutation: "
+            f"{entry.error or found or 'without a reason'}"
+        )
+
+
+def _ruling_then(entry: AuditEntry) -> Ruling:
+    """Answer what was said then; amendments that could not be made were a refusal then as well."""
+    ruling = rule(entry.decisions)
+    if entry.outcome is Outcome.FAILED and entry.error:
+        names = _contradicting(ruling, entry.error)
+        return _refusing(names, entry.error) if names else ruling
+    return ruling
+
+
+def _contradicting(ruling: Ruling, recorded: str) -> list[str]:
+    """Answer whose amendments could not be made, by the sentence that was recorded of it."""
+    amending = sorted({each.policy for each in ruling.amendments})
+    if recorded == InvalidAmendment.__name__:  # no more is recorded where there are secrets
+        return amending
+    if not any(recorded.startswith(_beginnings(name)) for name in amending):
+        return []
+    return [name for name in amending if repr(name) in recorded]
+
+
+def _beginnings(policy: str) -> tuple[str, ...]:
+    """Answer how sentences about amendments that cannot be made begin, up to the first policy."""
+    sentences = (
+        PolicyConflict([policy], ""),
+        PolicyConflict([policy, policy], ""),
+        PolicyConflict([policy], "", with_mutation=True),
+        InvalidAmendment([policy], "", ""),
+    )
+    name = repr(policy)
+    return tuple(each.message.partition(name)[0] + name for each in sentences)
+
+
+def _refusing(policies: Iterable[str], told: str) -> Ruling:
     """Answer the refusal of policies whose amendments cannot be made."""
-    names: list[str] = error.details["policies"]
-    return rule(deny(told).model_copy(update={"policy": name}) for name in names)
+    return rule(deny(told).model_copy(update={"policy": name}) for name in policies)
+
+
+class _Told(Facts):
+    """The facts of then; it notes which a policy wants that are looked up only today.
+
+    Attributes:
+        unknown: Those.
+        asked: Which of them any policy asked for, in whatever way.
+    """
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.unknown: frozenset[str] = frozenset()
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.asked |= self.unknown & {name}
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = _UNSAID) -> Any:
+        self.asked |= self.unknown & {name}
+        return super().get(name) if default is _UNSAID else super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked |= self.unknown & {name}
+        return super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self.asked |= self.unknown
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.asked |= self.unknown
+        return super().__len__()
+
+    @property
+    def missing(self) -> Mapping[str, Missing]:
+        self.asked |= self.unknown
+        return super().missing
+
+
+def _told(recorded: Mapping[str, JsonValue], looked_up: AbstractSet[str]) -> _Told:
+    """Answer the facts of then as today's domain would tell them.
+
+    What it does not look up for these mutations is missing, as it is in the engine, whatever was
+    known then: a policy that reads it denies everything from now on.
+
+    Args:
+        recorded: The facts in the record.
+        looked_up: The names that the domain looks up today.
+
+    Raises:
+        InvalidValue: It is no record of facts.
+    """
+    known = recorded.get("looked_up")
+    if isinstance(known, dict):
+        gone = known.keys() - looked_up
+        recorded = {name: value for name, value in recorded.items() if name not in gone}
+        recorded["looked_up"] = {n: how for n, how in known.items() if n not in gone}
+    facts = _Told.read(recorded)
+    facts.unknown = frozenset(looked_up - set(facts))
+    return facts
+
+
+class _Listening(Policy):
+    """A policy that is told its facts by somebody who notes what it asks for."""
+
+    def __init__(self, policy: Policy, told: _Told) -> None:
+        self._policy = policy
+        self._told = told
+        self.name = policy.name
+        self.version = policy.version
+        self.enforce = policy.enforce
+        self.timeout = policy.timeout
+
+    def applies(self, mutation: Mutation[Any]) -> bool:
+        return self._policy.applies(mutation)
+
+    def answer(self, question: Question) -> PolicyDecision | None:
+        return self._policy.answer(replace(question, facts=self._told))
+
+    def evaluate(self, *question: Any) -> PolicyDecision:
+        return self._policy.evaluate(*question)
+
+
+def _listening(policy: Policy, told: _Told) -> Policy:
+    """Note what a policy asks for, unless it only observes, in each of its parts."""
+    if not policy.enforce:
+        return policy
+    if not isinstance(policy, Composition):
+        return _Listening(policy, told)
+    composed = copy(policy)
+    composed.parts = tuple(_listening(part, told) for part in policy.parts)
+    return composed
 
 
 def _read(domain: Domain[Any], recorded: MutationRecord, past: _Past) -> Mutation[Any]:
@@ -216,14 +400,45 @@ def _demands(ruling: Ruling) -> frozenset[str]:
     return frozenset(requirement.id for requirement in ruling.requirements)
 
 
+def _adds(ruling: Ruling) -> frozenset[bytes]:
+    """Answer what policies add to the effect, whoever of them says so."""
+    amendments = (each.model_dump(exclude={"policy"}) for each in ruling.amendments)
+    told = (each.model_dump(mode="json") for each in ruling.side_effects)
+    return frozenset(canonical(each) for each in (*amendments, *told))
+
+
 def _said(ruling: Ruling) -> Said:
     deciding = [d for d in ruling.decisions if d.enforced and d.verdict is ruling.verdict]
+    more = () if ruling.verdict is Verdict.DENY else _besides(ruling)
     return Said(
         verdict=ruling.verdict,
         policies=ruling.determined_by,
         requirements=tuple(requirement.describe() for requirement in ruling.requirements),
-        reasons=tuple(dict.fromkeys(d.reason for d in deciding if d.reason)),
+        reasons=tuple(dict.fromkeys([*(d.reason for d in deciding if _has_reason(d)), *more])),
     )
+
+
+def _has_reason(decision: PolicyDecision) -> bool:
+    """Answer whether its reason is not just the paths that it amends, as it is by default."""
+    paths = "; ".join(f"{each.op} {each.path}" for each in decision.amendments)
+    return decision.reason not in {"", paths}
+
+
+def _besides(ruling: Ruling) -> Sequence[str]:
+    """Say in words what a ruling does besides to let it pass."""
+    said = [
+        f"{each.op} {each.path or 'the whole state'}"
+        + (f" to {_short(each.value)}" if each.op == "set" else "")
+        + (", overriding" if each.override else "")
+        for each in ruling.amendments
+    ]
+    said += [f"tell {each.contract}" for each in ruling.side_effects]
+    return [*said, f"on drift {ruling.strategy.value}"] if ruling.strategy else said
+
+
+def _short(value: JsonValue) -> str:
+    written = canonical(value).decode()
+    return written if len(written) <= SHOWN else f"{written[: SHOWN - 3]}..."
 
 
 class _Past:

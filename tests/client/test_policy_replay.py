@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -21,9 +21,13 @@ from client.policy_replay import Replayed, replay
 from core import (
     Domain,
     Domains,
+    Issue,
     Policy,
     PolicyDecision,
     Requirement,
+    SideEffect,
+    Strategy,
+    all_of,
     allow,
     amend,
     any_of,
@@ -83,8 +87,17 @@ def under(limit: float) -> Policy:
     return rule
 
 
+@policy()
+def overloaded(_m: Any, _s: Any, _c: Any, facts: Any) -> PolicyDecision:
+    return deny("Too much.") if facts.get("load", 0) > 0.8 else allow()
+
+
 def unasked(_: object) -> float:
     raise AssertionError("nobody is asked in a replay")
+
+
+def wished(type_: str, **parameters: Any) -> WishedMutation:
+    return WishedMutation(type=type_, parameters=parameters)
 
 
 def boxes(*policies: Policy, **more: Any) -> Domain[box.Box]:
@@ -117,11 +130,13 @@ class Year:
     ) -> None:
         """Assess a request and execute it where it demands nothing."""
         given = {"key": "x", **({"value": 1} if type_ == "Put" else {}), **parameters}
-        wish = Wish(
-            state_id=f"box/{on}",
-            mutations=(WishedMutation(type=type_, parameters=given),),
-            actor_id="ana",
-        )
+        self.ask(request_id, wished(type_, **given), on=on, at=at)
+
+    def ask(
+        self, request_id: str, *mutations: WishedMutation, on: str = "a", at: datetime = NEW_YEAR
+    ) -> None:
+        """Do the same with a batch."""
+        wish = Wish(state_id=f"box/{on}", mutations=mutations, actor_id="ana")
         request = submit(request_id, wish, at, expires_in=timedelta(days=14))
         run = ActivityEnvironment().run
         ask = AssessRequest(request=request, at=at, fence=1)
@@ -204,6 +219,162 @@ def test_amendments_that_conflict_today_are_a_refusal(year: Year) -> None:
     assert "amend /numbers/z differently" in found.now.reasons[0]
 
 
+@policy(name="one")
+def sets_one(*_: Any) -> PolicyDecision:
+    return amend({"/numbers/z": 1})
+
+
+@policy(name="two")
+def sets_two(*_: Any) -> PolicyDecision:
+    return amend({"/numbers/z": 2})
+
+
+@policy(name="one")
+def overrides(*_: Any) -> PolicyDecision:
+    return amend({"/numbers/z": 1}, override=True)
+
+
+@policy(name="one")
+def sets_x(*_: Any) -> PolicyDecision:
+    return amend({"/numbers/x": 7})
+
+
+@policy(name="one")
+def sets_nowhere(*_: Any) -> PolicyDecision:
+    return amend({"/nothing": 7})
+
+
+@policy(name="one")
+def sets_both(mutation: Any, *_: Any) -> PolicyDecision:
+    return amend({"/numbers/z": 1 if isinstance(mutation, box.Add) else 2})
+
+
+@pytest.mark.parametrize(
+    ("then", "who", "sentence"),
+    [
+        ((sets_one, sets_two), ("one", "two"), "The policies 'one' and 'two' amend /numbers/z"),
+        ((sets_x, sets_two), ("one",), "What 'one' made of /numbers/x is not what the mutation"),
+        ((sets_both, loose), ("one",), "The policy 'one' amends /numbers/z in two ways"),
+        ((sets_nowhere, sets_two), ("one",), "The amendment of 'one' to /nothing cannot be made"),
+    ],
+)
+def test_amendments_that_could_not_be_made_then_were_a_refusal_and_can_be_tried_again(
+    then: tuple[Policy, ...], who: tuple[str, ...], sentence: str
+) -> None:
+    year = Year(MemoryStore(), boxes(*then))
+    year.ask("r1", wished("Add", key="x"), wished("Put", key="y", value=1))
+
+    (same_again,) = year.replayed(boxes(*then))
+    (mended,) = year.replayed(boxes(overrides, sets_two))
+
+    assert not same_again.changed
+    assert same_again.then == same_again.now
+    assert mended.problem is None
+    assert mended.changed
+    assert (mended.then and mended.then.verdict.value, mended.then and mended.then.policies) == (
+        "deny",
+        who,
+    )
+    assert mended.then is not None
+    assert mended.then.reasons[0].startswith(sentence)
+    assert mended.now is not None
+    assert (mended.now.verdict.value, mended.now.policies) == ("allow", ("one", "two"))
+
+
+def test_what_is_denied_then_and_now_is_no_change_whatever_is_demanded_besides(year: Year) -> None:
+    year = Year(MemoryStore(), stricter)
+    year.make("r1", "Put")
+
+    assert year.changed(boxes(no_puts, one_approves, sets_two)) == []
+
+
+# What comes of a request that is let pass.
+
+
+@policy()
+def caps(_: Any, state: box.Box, *__: Any) -> PolicyDecision:
+    return amend({"/numbers/x": 1}, override=True, reason="One is enough.")
+
+
+MANY = dict.fromkeys(map(str, range(100, 200)), 1)
+WRITTEN = "{" + ",".join(f'"{name}":1' for name in MANY) + "}"
+
+
+@policy()
+def fills(*_: Any) -> PolicyDecision:
+    return amend({"/numbers": MANY}, override=True)
+
+
+@policy()
+def tells(*_: Any) -> PolicyDecision:
+    return amend(side_effects=[SideEffect(contract="box.changed")])
+
+
+@policy()
+def never_stale(*_: Any) -> PolicyDecision:
+    return require(strategy=Strategy.REJECT_STALE)
+
+
+@policy()
+def as_by_default(*_: Any) -> PolicyDecision:
+    return require(strategy=Strategy.KEEP_IF_UNAFFECTED)
+
+
+@pytest.mark.parametrize(
+    ("today", "words"),
+    [
+        (caps, ("One is enough.", "set /numbers/x to 1, overriding")),
+        (sets_two, ("set /numbers/z to 2",)),
+        (fills, (f"set /numbers to {WRITTEN[:97]}..., overriding",)),
+        (tells, ("tell box.changed",)),
+        (never_stale, ("on drift reject_stale",)),
+    ],
+)
+def test_what_policies_let_pass_otherwise_is_a_change(
+    year: Year, today: Policy, words: tuple[str, ...]
+) -> None:
+    year.make("r1", amount=5)
+
+    (first, second) = year.replayed(boxes(loose, today))
+
+    assert (first.changed, second.changed) == (True, True)
+    assert first.then is not None
+    assert first.now is not None
+    assert (first.then.verdict, first.now.verdict) == ("allow", "allow")
+    assert (first.then.reasons, first.now.reasons) == ((), words)
+
+
+def test_an_amendment_that_makes_no_difference_is_no_change(year: Year) -> None:
+    year.make("r1", amount=1)
+
+    assert year.changed(boxes(loose, caps)) == []
+    assert year.changed(boxes(loose, as_by_default)) == []
+
+
+def test_what_another_policy_amends_alike_is_no_change() -> None:
+    @policy()
+    def another(*_: Any) -> PolicyDecision:
+        return amend({"/numbers/z": 2})
+
+    year = Year(MemoryStore(), boxes(sets_two))
+    year.make("r1")
+
+    assert year.changed(boxes(another)) == []
+    assert year.changed(boxes(loose)) == ["r1"]
+
+
+def test_what_the_mutation_of_today_makes_otherwise_is_no_word_of_a_policy(year: Year) -> None:
+    class Doubled(box.Add):
+        type_name = "Add"
+
+        def apply(self, state: box.Box) -> box.Box:
+            return box.Box(numbers={self.key: 2 * self.amount})
+
+    year.make("r1")
+
+    assert year.changed(boxes(loose, mutations=(Doubled, box.Put))) == []
+
+
 def test_a_policy_that_only_observes_changes_nothing(year: Year) -> None:
     year.make("r1")
 
@@ -277,6 +448,91 @@ def test_a_fact_that_was_missing_is_missing_again() -> None:
     assert "'load' is missing" in found.then.reasons[0]
 
 
+def test_a_fact_that_is_not_looked_up_any_more_is_missing_as_it_is_in_the_engine() -> None:
+    year = Year(MemoryStore(), boxes(under(0.9), facts=[Fact("load", lambda _: 0.5)]))
+    year.make("r1")
+
+    others = Fact("load", unasked, applies_to=(box.Put,))
+
+    for facts in ((), (others,)):
+        (found, _) = year.replayed(boxes(under(0.9), facts=facts))
+        assert found.changed
+        assert found.now is not None
+        assert found.now.verdict.value == "deny"
+        assert "'load' is missing" in found.now.reasons[0]
+
+
+def test_what_nobody_looks_up_then_or_today_is_missing_as_it_is_in_the_engine(year: Year) -> None:
+    year.make("r1")
+
+    assert year.changed(boxes(overloaded)) == []
+    assert year.changed(boxes(under(0.9))) == ["r1"]
+    assert year.changed(
+        boxes(under(0.9), facts=[Fact("load", unasked, applies_to=(box.Put,))])
+    ) == ["r1"]
+
+
+Read = Callable[[Any], object]
+READS: tuple[Read, ...] = (
+    lambda facts: facts["load"],
+    lambda facts: facts.get("load", 0) > 0.8,
+    lambda facts: facts.get("load"),
+    lambda facts: "load" in facts,
+    lambda facts: "load" in facts.keys(),  # noqa: SIM118 - another way to ask
+    lambda facts: facts.missing.get("load"),
+    lambda facts: dict(facts).get("load", 0),
+    len,
+)
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("denies", [False, True])
+def test_whoever_asks_in_whatever_way_for_what_was_not_looked_up_then_is_not_answered_for(
+    year: Year, read: Read, denies: bool
+) -> None:
+    @policy()
+    def reads(_m: Any, _s: Any, _c: Any, facts: Any) -> PolicyDecision:
+        read(facts)
+        return deny("It is unknown.") if denies else allow()
+
+    year.make("r1")
+
+    for today in (reads, any_of(reads, loose, name="either"), all_of(loose, reads, name="all")):
+        for found in year.replayed(boxes(today, facts=[Fact("load", unasked)])):
+            assert found.problem == "Policies need what was not looked up then: load."
+            assert (found.changed, found.now) == (False, None)
+
+
+def test_what_was_not_looked_up_then_and_no_policy_asks_for_is_no_matter(year: Year) -> None:
+    @policy()
+    def at_any_time(_m: Any, _s: Any, _c: Any, facts: Any) -> PolicyDecision:
+        told = [facts["at"].year, facts["state_id"], "another" in facts, facts.get("another", 0)]
+        return allow() if told == [2026, "box/a", False, 0] else deny(f"{told}")
+
+    year.make("r1")
+
+    found = year.replayed(boxes(at_any_time, facts=[Fact("load", unasked)]))
+
+    assert [r.problem for r in found] == [None, None]
+    assert not any(r.changed for r in found)
+
+
+def test_what_policies_that_only_observe_ask_for_is_no_matter(year: Year) -> None:
+    year.make("r1")
+    watching = under(0.5)
+    watching.enforce = False
+    facts = [Fact("load", unasked)]
+
+    for today in (
+        boxes(loose, watching, facts=facts),
+        boxes(any_of(loose, all_of(watching, name="inner"), name="either"), facts=facts),
+    ):
+        found = year.replayed(today)
+        assert [r.problem for r in found] == [None, None]
+        assert not any(r.changed for r in found)
+    assert watching in today.policies[0].parts[1].parts
+
+
 # What cannot be replayed is said.
 
 
@@ -337,20 +593,110 @@ def test_what_today_cannot_read_is_listed_with_the_reason(
         assert each.now is None
 
 
-def test_what_failed_then_or_fails_today_is_listed_with_the_reason(
-    year: Year, monkeypatch: pytest.MonkeyPatch
+class Sparing(box.Add):
+    """The same type and version, which finds more wrong."""
+
+    type_name = "Add"
+
+    def check(self, _: box.Box) -> Iterable[Issue]:
+        if self.amount > 3:
+            yield Issue(code="much", message="that is too much")
+
+
+@policy(box.Put)
+def puts_are_approved(*_: Any) -> PolicyDecision:
+    return require(Requirement.approval(roles=["approver"], needed=1))
+
+
+MUCH, ADDED = wished("Add", key="x", amount=9), wished("Add", key="x")
+BELOW, PUT = wished("Add", key="x", amount=-1), wished("Put", key="y", value=1)
+sparing = {"mutations": (Sparing, box.Put)}
+
+
+def test_a_batch_that_ends_early_today_is_not_answered_for() -> None:
+    year = Year(MemoryStore(), boxes(loose, puts_are_approved))
+    year.ask("r1", MUCH, PUT)
+
+    (found,) = year.replayed(boxes(loose, puts_are_approved, **sparing))
+
+    assert found.problem == (
+        "It ends invalid today, and no policy was heard on its last mutation: that is too much"
+    )
+    assert (found.changed, found.then, found.now) == (False, None, None)
+
+
+def test_a_batch_that_ended_early_then_is_not_answered_for(year: Year) -> None:
+    year.ask("invalid", BELOW, PUT)
+    box.KNOBS.raises = 2
+    year.ask("failed", ADDED, PUT)
+    assert box.KNOBS.raises == 0
+
+    problems = {r.request_id: str(r.problem) for r in year.replayed(stricter)}
+
+    assert problems["invalid"].startswith("It ended invalid then, and no policy")
+    assert problems["failed"].startswith("It ended failed then, and no policy")
+
+
+@pytest.mark.parametrize("batch", [(BELOW,), (PUT, BELOW)])
+def test_what_was_invalid_after_all_were_heard_is_tried_again(
+    year: Year, batch: tuple[WishedMutation, ...]
+) -> None:
+    year.ask("r1", *batch)
+
+    @policy(box.Add)
+    def no_adds(*_: Any) -> PolicyDecision:
+        return deny("Nothing is added.")
+
+    assert [r.problem for r in year.replayed(same)] == [None]
+    assert year.changed(same) == []
+    assert year.changed(boxes(loose, no_adds)) == ["r1"]
+
+
+def test_what_is_invalid_alone_was_heard_even_if_no_policy_is_about_it() -> None:
+    year = Year(MemoryStore(), boxes(puts_are_approved))
+    year.ask("r1", BELOW)
+
+    assert [r.problem for r in year.replayed(boxes(puts_are_approved))] == [None]
+    assert year.changed(boxes(below_two)) == []
+    assert year.changed(boxes(one_approves)) == ["r1"]
+
+
+@pytest.mark.parametrize("batch", [(ADDED,), (PUT, ADDED)])
+def test_what_fails_after_all_were_heard_then_or_today_is_tried_again(
+    year: Year, batch: tuple[WishedMutation, ...]
 ) -> None:
     box.KNOBS.raises = 2
-    year.make("r1")
+    year.ask("then", *batch)
     assert box.KNOBS.raises == 0
-    year.make("r2")
-    monkeypatch.setattr(box.KNOBS, "raises", 1)
 
-    found = {(r.request_id, r.mode.value): r.problem for r in year.replayed(same)}
+    @policy(box.Add)
+    def no_adds(*_: Any) -> PolicyDecision:
+        return deny("Nothing is added.")
 
-    assert "It ended failed then" in str(found["r1", "simulate"])
-    assert [v for k, v in found.items() if k[0] == "r2"].count(None) == 1
-    assert any("It ends failed today" in str(v) for v in found.values())
+    assert [r.problem for r in year.replayed(same)] == [None]
+    (found,) = year.replayed(boxes(loose, no_adds))
+    assert found.changed
+    assert found.then is not None
+    assert found.now is not None
+    assert (found.then.verdict, found.now.verdict) == ("allow", "deny")
+
+    box.KNOBS.raises = 1
+    (found,) = year.replayed(boxes(loose, one_approves))
+    assert box.KNOBS.raises == 0
+    assert found.changed
+    assert found.now is not None
+    assert found.now.requirements == ("1 of role:approver",)
+
+
+def test_what_failed_with_no_word_of_a_policy_is_not_answered_for() -> None:
+    year = Year(MemoryStore(), boxes(puts_are_approved))
+    box.KNOBS.raises = 2
+    year.make("r1")
+
+    (found,) = year.replayed(boxes(loose))
+
+    assert "It ended failed then" in str(found.problem)
+    assert "author code is broken" in str(found.problem)
 
 
 def test_below_a_gap_in_the_history_nothing_is_replayed() -> None:
@@ -434,6 +780,17 @@ async def test_what_changes_is_listed_and_the_exit_code_says_so(desk: Desk) -> N
     assert [c["request_id"] for c in in_json.value["changed"]] == ["puts", "puts"]
     assert in_json.value["changed"][0]["now"]["verdict"] == "deny"
     assert in_json.value["not_replayed"] == []
+
+
+amending = boxes(loose, sets_two)
+
+
+async def test_what_is_amended_is_listed_in_words(desk: Desk) -> None:
+    plain = await replays(desk, "amending")
+
+    assert plain.code == ExitCode.OTHERWISE
+    line = plain.out.splitlines()[1]
+    assert line.endswith("allow, by loose  allow, by loose, two (set /numbers/z to 2)")
 
 
 without_add = boxes(loose, mutations=(box.Put,))

@@ -31,7 +31,7 @@ from core import (
 )
 from core.errors import DefinitionError
 from core.governance.lifecycle import submit
-from core.governance.request import Status, Wish, WishedMutation
+from core.governance.request import MutationRequest, Status, Wish, WishedMutation
 from store import MemoryStore
 from tests.support.people import PEOPLE
 from wire.asks import AssessRequest, ExecuteMutation
@@ -68,8 +68,42 @@ def worn_out(mutation: Rotate, state: Gateway, *_: Any) -> PolicyDecision:
     return amend({"/nothing": state.token})
 
 
+@policy()
+def tidies(*_: Any) -> PolicyDecision:
+    return amend({"/note": "tidy"}, override=True)
+
+
+@policy()
+def renews(*_: Any) -> PolicyDecision:
+    return amend({"/token": "a-token-of-today"}, override=True)
+
+
 def gateways(*policies: Any) -> Domain[Gateway]:
     return Domain("gateways", Gateway, [Rotate], policies, initial=lambda _: Gateway())
+
+
+def worker(folder: Path, *policies: Any) -> Outside:
+    return Outside(
+        store=MemoryStore(),
+        domains=Domains([gateways(*policies)]),
+        directory=lambda: PEOPLE,
+        client=cast("Client", None),
+        redactor=REDACTOR,
+        secrets=SecretFolder(folder, REDACTOR),
+    )
+
+
+def assessed(
+    outside: Outside, request_id: str, parameters: dict[str, JsonValue]
+) -> MutationRequest:
+    wish = Wish(
+        state_id="gateways/main",
+        mutations=(WishedMutation(type="Rotate", parameters=parameters),),
+        actor_id="ana",
+    )
+    request = submit(request_id, wish, NOON, expires_in=timedelta(days=14))
+    ask = AssessRequest(request=request, at=NOON, fence=1)
+    return after(ask, ActivityEnvironment().run(Assessing(outside).assess_request, ask))
 
 
 @pytest.fixture
@@ -77,15 +111,7 @@ def store(tmp_path: Path) -> MemoryStore:
     """A record in which the token was changed three times, in the end to what it was before."""
     folder = tmp_path / "gateways"
     folder.mkdir()
-    made = MemoryStore()
-    outside = Outside(
-        store=made,
-        domains=Domains([gateways(never_twice)]),
-        directory=lambda: PEOPLE,
-        client=cast("Client", None),
-        redactor=REDACTOR,
-        secrets=SecretFolder(tmp_path, REDACTOR),
-    )
+    outside = worker(tmp_path, never_twice)
     steps: list[dict[str, JsonValue]] = [
         {"token": {"secret": "second"}, "note": "r1"},
         {"note": "r2"},
@@ -95,22 +121,14 @@ def store(tmp_path: Path) -> MemoryStore:
     for number, parameters in enumerate(steps, 1):
         for name in ("second", "third"):
             (folder / name).write_text(f"the-{name}-token")
-        wish = Wish(
-            state_id="gateways/main",
-            mutations=(WishedMutation(type="Rotate", parameters=parameters),),
-            actor_id="ana",
-        )
-        request = submit(f"r{number}", wish, NOON, expires_in=timedelta(days=14))
-        run = ActivityEnvironment().run
-        ask = AssessRequest(request=request, at=NOON, fence=1)
-        request = after(ask, run(Assessing(outside).assess_request, ask))
+        request = assessed(outside, f"r{number}", parameters)
         assert request.status is Status.APPROVED, request.closing
-        executed = run(
-            Executing(outside).execute_mutation, ExecuteMutation(request=request, at=NOON, fence=2)
-        )
+        ask = ExecuteMutation(request=request, at=NOON, fence=2)
+        executed = ActivityEnvironment().run(Executing(outside).execute_mutation, ask)
         assert executed.ended is not None
         assert executed.ended.status is Status.EXECUTED
-    return made
+    assert isinstance(outside.store, MemoryStore)
+    return outside.store
 
 
 def replayed(store: MemoryStore, *policies: Any, **more: Any) -> dict[str, list[Replayed]]:
@@ -163,6 +181,30 @@ def test_why_policies_cannot_amend_quotes_no_secret(store: MemoryStore) -> None:
     found = replayed(store, worn_out)["r2"]
 
     assert [r.now and r.now.reasons for r in found] == [("InvalidAmendment",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("today", "changed"), [((worn_out, tidies), False), ((tidies, never_twice), True)]
+)
+def test_what_could_not_be_amended_then_was_a_refusal_though_only_its_kind_was_recorded(
+    tmp_path: Path, today: tuple[Any, ...], changed: bool
+) -> None:
+    outside = worker(tmp_path, worn_out)
+    assessed(outside, "r1", {"note": "r1"})
+
+    (found,) = replay(outside.store, gateways(*today), redactor=REDACTOR)
+
+    assert found.then is not None
+    assert (found.then.verdict.value, found.then.policies) == ("deny", ("worn_out",))
+    assert found.then.reasons == ("InvalidAmendment",)
+    assert found.changed is changed
+
+
+def test_what_is_amended_quotes_no_secret(store: MemoryStore) -> None:
+    found = replayed(store, renews)["r2"]
+
+    shown = f'set /token to "{REDACTOR("a-token-of-today")}", overriding'
+    assert [r.now and r.now.reasons for r in found] == [(shown,)] * 2
 
 
 def test_under_another_key_no_secret_is_known(store: MemoryStore) -> None:
