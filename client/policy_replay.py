@@ -32,6 +32,7 @@ from core.digests import canonical
 from core.engine import record
 from core.errors import (
     DefinitionError,
+    InputAltered,
     InvalidAmendment,
     InvalidValue,
     MutatorError,
@@ -214,7 +215,7 @@ def _words(entry: AuditEntry, domain: Domain[Any], past: _Past) -> tuple[_Word, 
         mutations,
         state,
         context=entry.context,
-        facts=Facts.read(told.recorded()),
+        facts=told.unnoted(),
         policies=tuple(_listening(each, told) for each in domain.policies),
         subject=entry.subject,
         records=entry.mutations,
@@ -222,6 +223,8 @@ def _words(entry: AuditEntry, domain: Domain[Any], past: _Past) -> tuple[_Word, 
     if told.asked:
         names = ", ".join(sorted(told.asked))
         raise InvalidValue(f"Policies need what was not looked up then: {names}.")
+    if isinstance(result.error, InputAltered):  # and later policies were told what was altered
+        raise InvalidValue(f"It ends failed today: {result.audit.error}")
     now = result.ruling
     if isinstance(result.error, PolicyConflict | InvalidAmendment):
         now = _refusing(result.error.details["policies"], result.audit.error or "")
@@ -303,6 +306,12 @@ class _Told(Facts):
         super().__init__(*given, **more)
         self.unknown: frozenset[str] = frozenset()
         self.asked: set[str] = set()
+
+    def unnoted(self) -> Facts:
+        """Answer the same facts, the very objects, for whoever asks without being noted."""
+        same = copy(self)
+        same.unknown = frozenset()
+        return same
 
     def __getitem__(self, name: str) -> Any:
         self.asked |= self.unknown & {name}

@@ -688,6 +688,29 @@ def test_what_fails_after_all_were_heard_then_or_today_is_tried_again(
     assert found.now.requirements == ("1 of role:approver",)
 
 
+@policy()
+def alters_the_state(_: Any, state: box.Box, *__: Any) -> PolicyDecision:
+    state.numbers["mine"] = 1
+    return allow()
+
+
+@policy()
+def alters_a_fact(_m: Any, _s: Any, _c: Any, facts: Any) -> PolicyDecision:
+    facts["people"].append("me")
+    return allow()
+
+
+@pytest.mark.parametrize("today", [alters_the_state, alters_a_fact])
+def test_policies_that_alter_what_they_are_given_are_not_answered_for(today: Policy) -> None:
+    people = Fact("people", lambda _: ["ana"])
+    year = Year(MemoryStore(), boxes(loose, facts=[people]))
+    year.make("r1")
+
+    for found in year.replayed(boxes(today, facts=[people])):
+        assert str(found.problem).startswith("It ends failed today: A policy, ")
+        assert found.now is None
+
+
 def test_what_failed_with_no_word_of_a_policy_is_not_answered_for() -> None:
     year = Year(MemoryStore(), boxes(puts_are_approved))
     box.KNOBS.raises = 2
