@@ -1,17 +1,20 @@
 """When a change may be made: windows, freezes and exceptions, reckoned in instants.
 
 Rules come again as RFC 5545 says, by `dateutil`; zones are those of the IANA database, by
-`zoneinfo`. Both ends of a window are times on the wall of its calendar's zone, made instants as RFC
-5545 says in 3.3.5: what comes twice, when clocks go back, is the first of the two; what does not
-come, when they go forward, is as late as it would be had they not. A window that comes again is not
-left out for that (as 3.3.10 would have it): a freeze would be missing for a night. One that lies
-wholly in what does not come lasts as long as on other days, from there.
+`zoneinfo`. Both ends of a window are times on the wall of its calendar's zone, and mean the first
+instant at which the clock there shows that time or has passed it: of what comes twice, when clocks
+go back, the first; of what does not come, when they go forward, the instant at which they do. So
+the longer of two windows never ends earlier, as it would by RFC 5545 (3.3.5), which counts on what
+is missing. A window that comes again is not left out for that (as 3.3.10 would have it): a freeze
+would be missing for a night. One that lies wholly in what does not come lasts as long as on other
+days, from there.
 
 Instants are reckoned month by month, each month of a window once in a process.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime, timedelta
@@ -31,6 +34,8 @@ LOOKS_AHEAD: Final = timedelta(days=732)
 
 Span = tuple[datetime, datetime]
 """From an instant, which is part of it, to one that is not; in UTC."""
+
+_SECOND: Final = timedelta(seconds=1)
 
 _CLOCKS: Final = timedelta(days=2)
 """By how much wall clocks differ from UTC, and more."""
@@ -100,8 +105,11 @@ def moment(
 def raise_unless_readable(calendar: Calendar) -> None:
     """Refuse a calendar that cannot be reckoned with.
 
+    It takes no clock to say: a window that came in the past, and comes no more, is readable.
+
     Raises:
-        InvalidValue: The zone is unknown, or a window never comes; the sentence names it.
+        InvalidValue: The zone is unknown, or a window never comes, not even once from its start
+            on; the sentence names it.
     """
     try:
         ZoneInfo(calendar.timezone)
@@ -117,7 +125,7 @@ def raise_unless_readable(calendar: Calendar) -> None:
     }
     for kind, windows in kinds.items():
         for window in windows:
-            if _never_comes(window):
+            if _never_comes(window, calendar.timezone):
                 raise InvalidValue(
                     f"Its calendar cannot be reckoned with: {_called(kind, window)} never comes: "
                     f"{window.rule} from {window.start.isoformat(' ')} on."
@@ -259,9 +267,26 @@ def _open(window: Window, zone: str, since: datetime) -> tuple[Span, ...]:
 
 def _span(start: datetime, duration: timedelta, wall: ZoneInfo) -> Span:
     """Answer the instants between two times on the wall; see the module for those in doubt."""
-    begins = start.replace(tzinfo=wall).astimezone(UTC)
-    ends = (start + duration).replace(tzinfo=wall).astimezone(UTC)
+    begins, ends = _instant(start, wall), _instant(start + duration, wall)
     return begins, ends if begins < ends else begins + duration
+
+
+def _instant(local: datetime, wall: ZoneInfo) -> datetime:
+    """Answer the first instant at which the clock shows a time, or has passed it; in UTC."""
+
+    def shown(at: datetime) -> datetime:
+        return at.astimezone(wall).replace(tzinfo=None)
+
+    at = local.replace(tzinfo=wall).astimezone(UTC)
+    if shown(at) == local:
+        return at
+    # It does not come. Reckoned by the offset of afterwards it is before clocks go forward, by that
+    # of before it is after; they do so at a whole second in between.
+    local, at = local.replace(microsecond=0), at.replace(microsecond=0)
+    before = local.replace(tzinfo=wall, fold=1).astimezone(UTC)
+    seconds = range((at - before) // _SECOND)
+    passed = bisect_right(seconds, local, key=lambda after: shown(before + after * _SECOND))
+    return before + passed * _SECOND
 
 
 def _starts(window: Window, wall: ZoneInfo, first: datetime, last: datetime) -> Iterator[datetime]:
@@ -284,20 +309,21 @@ def _starts(window: Window, wall: ZoneInfo, first: datetime, last: datetime) -> 
 def _is_over(start: datetime, until: datetime | None, wall: ZoneInfo) -> bool:
     if until is None:
         return False
-    return (start if until.tzinfo is None else start.replace(tzinfo=wall)) > until
+    return (start if until.tzinfo is None else _instant(start, wall)) > until
 
 
 @lru_cache(maxsize=4096)
-def _never_comes(window: Window) -> bool:
+def _never_comes(window: Window, zone: str) -> bool:
     """Answer whether a window does not come in all of the calendar's 400 years."""
     rule = window.recurrence
     if rule is None:
         return False
     try:
-        return next(_begun(window, rule, window.start, window.start), None) is None
+        first = next(_begun(window, rule, window.start, window.start), None)
     except ValueError:
         # Of hours that the interval steps over dateutil makes no rule.
         return True
+    return first is None or _is_over(first, rule.until, ZoneInfo(zone))
 
 
 def _begun(window: Window, rule: Recurrence, first: datetime, last: datetime) -> Iterator[datetime]:

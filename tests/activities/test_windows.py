@@ -270,8 +270,8 @@ def test_when_clocks_go_back_a_window_is_an_hour_longer() -> None:
     assert opened(night, "2026-10-24 12:00") == (utc("2026-10-24 20:00"), utc("2026-10-25 05:00"))
 
 
-def test_a_time_that_does_not_come_is_as_late_as_if_the_clock_had_not_changed() -> None:
-    # In the night of 2026-03-08 New York has no time from 02:00 to 03:00.
+def test_a_time_that_does_not_come_is_over_when_the_clock_has_passed_it() -> None:
+    # In the night of 2026-03-08 New York has no time from 02:00 to 03:00, which is at 07:00 UTC.
     nightly = "FREQ=DAILY"
     begins = Calendar(
         timezone="America/New_York", allow=(again("2026-03-01 02:30", 3 * HOUR, nightly),)
@@ -283,10 +283,66 @@ def test_a_time_that_does_not_come_is_as_late_as_if_the_clock_had_not_changed() 
         timezone="America/New_York", allow=(again("2026-03-01 02:50", HOUR / 3, nightly),)
     )
 
-    assert opened(begins, "2026-03-08 05:00") == (utc("2026-03-08 07:30"), utc("2026-03-08 09:30"))
-    assert opened(ends, "2026-03-08 05:00") == (utc("2026-03-08 06:00"), utc("2026-03-08 07:30"))
-    # From 03:50 to 03:10 is nothing; it lasts as long as on other days.
-    assert opened(within, "2026-03-08 05:00") == (utc("2026-03-08 07:50"), utc("2026-03-08 08:10"))
+    assert opened(begins, "2026-03-08 05:00") == (utc("2026-03-08 07:00"), utc("2026-03-08 09:30"))
+    assert opened(ends, "2026-03-08 05:00") == (utc("2026-03-08 06:00"), utc("2026-03-08 07:00"))
+    assert opened(within, "2026-03-08 05:00") == (utc("2026-03-08 07:00"), utc("2026-03-08 07:10"))
+
+
+@pytest.mark.parametrize("kind", ["allow", "freeze"])
+@pytest.mark.parametrize(
+    ("minutes_", "ends"),
+    # To 02:45 and to 03:00 there is nothing of it: it lasts as long as on other days.
+    [(15, "01:15"), (30, "01:30"), (31, "01:01"), (45, "01:15"), (61, "01:31"), (75, "01:45")],
+)
+def test_what_begins_in_the_missing_hour_ends_by_the_clock_on_the_wall(
+    kind: str, minutes_: int, ends: str
+) -> None:
+    # In the night of 2026-03-29 Rome has no time from 02:00 to 03:00, which is at 01:00 UTC.
+    window = again("2026-01-01 02:30", timedelta(minutes=minutes_), "FREQ=DAILY")
+    rome = Calendar.model_validate({"timezone": "Europe/Rome", kind: (window,)})
+    night = [utc("2026-03-29 00:30") + timedelta(minutes=n) for n in range(90)]
+
+    in_force = [
+        at for at in night if look(rome, at.isoformat(" ")[:16]).looks[0].holds is (kind == "allow")
+    ]
+
+    assert (in_force[0], in_force[-1] + timedelta(minutes=1)) == (
+        utc("2026-03-29 01:00"),
+        utc(f"2026-03-29 {ends}"),
+    )
+    assert len(in_force) == (in_force[-1] - in_force[0]) // timedelta(minutes=1) + 1
+
+
+def test_a_longer_window_never_ends_earlier_also_where_the_hour_is_missing() -> None:
+    def ends(minutes_: int) -> datetime | None:
+        window = once("2026-03-29 01:50", timedelta(minutes=minutes_))
+        return opened(Calendar(timezone="Europe/Rome", allow=(window,)), "2026-03-29 00:00")[1]
+
+    found = [ends(each) for each in range(1, 140, 3)]
+
+    assert found == sorted(found, key=lambda each: each or utc("1900-01-01"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "missing", "after"),
+    [
+        ("Australia/Lord_Howe", "2026-10-04 02:10", "2026-10-03 15:30"),
+        ("Pacific/Apia", "2011-12-30 17:00", "2011-12-30 10:00"),
+        ("Europe/Dublin", "2026-03-29 01:59:59", "2026-03-29 01:00"),
+        ("Asia/Beirut", "2026-03-29 00:00", "2026-03-28 22:00"),
+    ],
+)
+def test_the_missing_time_is_passed_when_the_clock_goes_on(
+    zone: str, missing: str, after: str
+) -> None:
+    # In Apia a whole day did not come.
+    calendar = Calendar(timezone=zone, allow=(once(missing, 3 * DAY),))
+
+    begins, ends = opened(calendar, "2011-12-01" if "2011" in after else "2026-01-01")
+
+    assert begins == utc(after)
+    whole = wall(missing).replace(tzinfo=ZoneInfo(zone)) + 3 * DAY
+    assert ends == whole.astimezone(UTC)
 
 
 def test_of_a_time_that_comes_twice_the_first_is_meant() -> None:
@@ -329,6 +385,18 @@ def test_until_means_a_time_on_the_wall_or_in_utc_as_it_is_written() -> None:
     assert last("20260105T232959Z") == utc("2026-01-04 23:30")
 
 
+def test_until_in_utc_is_held_against_the_instant_at_which_it_begins() -> None:
+    # What would begin at 02:30 begins at 03:00 in the night in which clocks go forward.
+    def comes(until: str) -> bool:
+        daily = again("2026-03-29 02:30", HOUR, f"FREQ=DAILY;UNTIL={until}")
+        calendar = Calendar(timezone="Europe/Rome", allow=(daily,))
+        timings = [(Timing(calendar=calendar), calendar)]
+        return moment(timings, utc("2026-03-28"), utc("2026-04-01")).at is not None
+
+    assert comes("20260329T010000Z")
+    assert not comes("20260329T005959Z")
+
+
 # G10: what cannot be reckoned with blocks, by name.
 
 
@@ -347,6 +415,10 @@ def test_g10_a_zone_that_nobody_knows_is_refused_by_name(zone: str) -> None:
         "FREQ=DAILY;INTERVAL=7;BYDAY=WE",
         "FREQ=HOURLY;INTERVAL=24;BYHOUR=5",
         "FREQ=YEARLY;INTERVAL=2;BYMONTH=1;BYYEARDAY=366",
+        "FREQ=DAILY;UNTIL=20250101T000000",
+        "FREQ=DAILY;UNTIL=20260105T085959",
+        "FREQ=DAILY;UNTIL=20260105T085959Z",
+        "FREQ=WEEKLY;BYDAY=TU;UNTIL=20260106T085959",
     ],
 )
 def test_g10_a_window_that_never_comes_is_refused_by_name_and_in_a_bounded_time(rule: str) -> None:
@@ -361,6 +433,24 @@ def test_g10_a_window_that_never_comes_is_refused_by_name_and_in_a_bounded_time(
 
     assert first < 3
     assert time.process_time() - began - first < 0.01
+
+
+def test_g10_whether_it_ever_comes_is_reckoned_in_the_zone_of_its_calendar() -> None:
+    daily = again("2026-01-05 09:00", HOUR, "FREQ=DAILY;UNTIL=20260105T083000Z")
+
+    raise_unless_readable(Calendar(timezone="Europe/Rome", freeze=(daily,)))
+    with pytest.raises(InvalidValue, match="never comes"):
+        raise_unless_readable(Calendar(freeze=(daily,)))
+
+
+@pytest.mark.parametrize(
+    "rule", ["FREQ=DAILY;UNTIL=20260105T090000", "FREQ=DAILY;UNTIL=20260105T090000Z"]
+)
+def test_a_window_that_came_once_is_readable_whenever_that_was(rule: str) -> None:
+    calendar = Calendar(freeze=(again("2026-01-05 09:00", HOUR, rule),))
+
+    assert not look(calendar, "2026-01-05 09:00").looks[0].holds
+    assert look(calendar, "2046-01-05 09:00").looks[0].holds
 
 
 def test_a_window_that_comes_every_few_years_is_found() -> None:
@@ -517,11 +607,10 @@ class Minutes(NamedTuple):
     first: dict[datetime, datetime]
 
     def at(self, local: datetime) -> datetime:
-        """Answer the first instant of that time; one that does not come is counted on."""
-        missing = timedelta(0)
-        while local - missing not in self.first:
-            missing += STEP
-        return self.first[local - missing] + missing
+        """Answer the first instant at which the clock shows that time, or has passed it."""
+        while local not in self.first:
+            local += STEP
+        return self.first[local]
 
 
 @cache
@@ -540,7 +629,7 @@ def occurrences(window: Window, of: Minutes) -> Iterator[tuple[datetime, datetim
     for start in takewhile(lambda each: each < local[-1] - 5 * DAY, starts):
         if start > local[0]:
             begins, ends = of.at(start), of.at(start + window.duration)
-            yield begins, ends if ends > begins else begins + window.duration
+            yield begins, begins + window.duration if begins == ends else ends
 
 
 def covered(windows_: tuple[Window, ...], of: Minutes) -> set[datetime]:
@@ -569,6 +658,7 @@ def some_windows(draw: st.DrawFn, change: datetime, most: int) -> tuple[Window, 
                     "FREQ=DAILY",
                     "FREQ=DAILY;INTERVAL=3",
                     "FREQ=DAILY;BYHOUR=1,2,3;BYMINUTE=0,30",
+                    "FREQ=DAILY;BYHOUR=2;BYMINUTE=5,20,40,55",
                     "FREQ=DAILY;COUNT=40",
                     "FREQ=WEEKLY;BYDAY=SA,SU",
                     "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU;WKST=SU",
@@ -577,9 +667,16 @@ def some_windows(draw: st.DrawFn, change: datetime, most: int) -> tuple[Window, 
                 ]
             )
         )
-        near = draw(st.booleans())
-        start = change + draw(steps(-4 * HOUR, 4 * HOUR) if near else steps(-40 * DAY, 12 * DAY))
-        longest = 4 * HOUR if near or rule == "FREQ=HOURLY;INTERVAL=7" else 4 * DAY
+        where = draw(st.sampled_from(["missing", "near", "anywhere"]))
+        around = {
+            # All the clocks of `ZONES` go forward at 02:00.
+            "missing": steps(2 * HOUR, 3 * HOUR),
+            "near": steps(-4 * HOUR, 4 * HOUR),
+            "anywhere": steps(-40 * DAY, 12 * DAY),
+        }
+        start = change + draw(around[where])
+        short = where != "anywhere" or rule == "FREQ=HOURLY;INTERVAL=7"
+        longest = {"missing": 1.5 * HOUR}.get(where, 4 * HOUR if short else 4 * DAY)
         found.append(Window(start=start, duration=draw(steps(STEP, longest)), rule=rule))
     return tuple(found)
 
