@@ -83,7 +83,10 @@ class Lookups:
     def known(self, loaded: Loaded) -> Facts:
         """Answer the facts as they were looked up last, and ask nobody."""
         looked_up = {name: known.lookup for name, known in self._known.items()}
-        given = {"state_id": self._request.state_id}
+        given = {
+            "state_id": self._request.state_id,
+            "asked_at": self._request.created_at.isoformat(),
+        }
         return Facts(self._at, self._request.fulfilled, given, looked_up=looked_up)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,17 @@ import pytest
 from activities.assess import Assessing
 from activities.authenticate import Authenticating
 from activities.execute import Executing
+from activities.looking import look
 from activities.preview import Previewing
 from activities.record import Recording
 from activities.resolve import Resolving
-from core import Requirement, RiskLevel
+from core import Facts, PolicyDecision, Requirement, RiskLevel, policy, require
 from core.calendars import Calendar, Window
+from core.governance import waits
 from core.governance.outcome import cancel_by
 from core.governance.request import MutationRequest, Status, WishedMutation
 from tests.activities.desk import NOON, Desk, later, opened, run
+from tests.support import box
 from wire.asks import (
     Answered,
     Assessed,
@@ -66,6 +69,35 @@ def test_what_the_request_demands_of_itself_is_demanded_and_looked_at(desk: Desk
     assert (found["schedule"].verdict, found["schedule"].again_at) == ("not_yet", later(hours=3))
     assert all(r.demanded_by == ("the request",) for r in assessment.requirements)
     assert all(f.at == NOON for f in found.values())
+
+
+@policy()
+def an_hour_to_think(_m: object, _s: object, _c: object, facts: Facts) -> PolicyDecision:
+    """Let an hour pass between asking and doing."""
+    asked_at = datetime.fromisoformat(facts["asked_at"])
+    return require(Requirement.schedule(not_before=asked_at + timedelta(hours=1)))
+
+
+def test_g9_a_change_that_cools_down_since_it_was_asked_for_executes_once_it_has(
+    tmp_path: Path,
+) -> None:
+    cooling = box.make("cooling", policies=[an_hour_to_think])
+    with opened(tmp_path, domains=[cooling]) as desk:
+        request = desk.open(state_id="cooling/a")
+        (cool,) = (state.requirement for state in request.requirements)
+        early = look(desk.outside, request, [cool], later(minutes=59))
+        in_time = look(desk.outside, request, [cool], later(minutes=61))
+        ready = waits.found(request, in_time, later(minutes=61))
+
+        record = desk.execute(ready, at=later(minutes=62))
+
+        assert request.status is Status.PENDING
+        assert (early[cool.id].verdict, early[cool.id].again_at) == ("not_yet", later(hours=1))
+        assert ready.status is Status.APPROVED
+        assert record.status is Status.EXECUTED
+        recorded = [Facts.read(entry.facts) for entry in desk.store.audit()]
+        assert [each["asked_at"] for each in recorded] == [NOON.isoformat()] * 2
+        assert [each.at for each in recorded] == [NOON, later(minutes=62)]
 
 
 def test_where_nothing_is_to_be_looked_at_the_store_is_not_asked(

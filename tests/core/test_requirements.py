@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,14 @@ def test_the_id_begins_with_the_kind_and_stays_what_it_is() -> None:
     assert by_security().id == "approval-" + by_security().id.removeprefix("approval-")
     written = Requirement.model_validate_json(by_security(3, step=2).model_dump_json())
     assert written.id == by_security(3, step=2).id
+
+
+def test_two_instants_are_two_demands() -> None:
+    """Else who waited for the earlier one would have met the later one."""
+    asked = Requirement.schedule(not_before=AT)
+
+    assert Requirement.schedule(not_before=AT + timedelta(seconds=1)).id != asked.id
+    assert Requirement.schedule(not_before=AT.astimezone(ZoneInfo("UTC"))).id == asked.id
 
 
 def test_equal_requirements_of_several_policies_are_one_that_names_them_all() -> None:
