@@ -13,6 +13,8 @@ from types import UnionType
 from typing import (
     Annotated,
     Any,
+    Final,
+    ForwardRef,
     Literal,
     TypeAlias,
     TypeVar,
@@ -32,17 +34,16 @@ Member: TypeAlias = tuple[Any, tuple[Any, ...]]
 
 
 def arms(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[Member]:
-    """Yield what a place can hold, without the wrappings, each with the metadata around it."""
+    """Yield what a place can hold, without the wrappings, each with the metadata around it.
+
+    Raises:
+        DefinitionError: Something is annotated by a name that leads to nothing.
+    """
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         yield from arms(args[0], (*args[1:], *metadata))
-    elif hasattr(annotation, "__value__"):  # a named type alias
-        given = dict(zip(getattr(origin, "__type_params__", ()), args, strict=False))
-        yield from arms(_filled(annotation.__value__, given), metadata)
-    elif hasattr(annotation, "__supertype__"):  # a NewType
-        yield from arms(annotation.__supertype__, metadata)
-    elif isinstance(annotation, TypeVar):
-        for each in (annotation.__bound__, *annotation.__constraints__):
+    elif (meant := _meant(annotation)) is not None:
+        for each in meant:
             yield from arms(each, metadata)
     elif origin is UnionType or not (origin is None or origin is Literal or is_class(origin)):
         for member in args:  # of a union; of Required, Final and their like
@@ -50,15 +51,38 @@ def arms(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[Member]:
     elif is_class(annotation) and issubclass(annotation, RootModel):
         info = _model_fields(annotation)["root"]
         yield from arms(info.annotation, (*info.metadata, *metadata))
+    elif isinstance(annotation, str | ForwardRef):
+        raise DefinitionError(f"The annotation {annotation!r} cannot be read; define it before it.")
     elif annotation is not None and annotation is not type(None):
         yield annotation, metadata
 
 
+def _meant(annotation: Any) -> list[Any] | None:
+    """Answer what an alias, new type or type variable stands for; `None` for all else."""
+    if hasattr(annotation, "__value__"):  # a named type alias
+        origin = get_origin(annotation)
+        given = zip(getattr(origin, "__type_params__", ()), get_args(annotation), strict=False)
+        return [_filled(_resolved(annotation.__value__, origin or annotation), dict(given))]
+    if hasattr(annotation, "__supertype__"):  # a NewType
+        return [_resolved(annotation.__supertype__, annotation)]
+    if isinstance(annotation, TypeVar):
+        bounds = (annotation.__bound__, *annotation.__constraints__)
+        return [_resolved(each, annotation) for each in bounds]
+    return None
+
+
 def inner(annotation: Any) -> list[Any]:
-    """Answer what the items of a list or set, or the values of a map, are annotated as."""
+    """Answer what the items of a list or set, or the values of a map, are annotated as.
+
+    The values of a model, or typed dictionary, are those of names that are none of its fields.
+    """
     kind, args = get_origin(annotation) or annotation, get_args(annotation)
-    if not is_class(kind) or _is_typed_dict(kind):
+    if not is_class(kind):
         return []
+    if issubclass(kind, BaseModel):
+        return _extras(kind)
+    if _is_typed_dict(kind):
+        return _extra_items(kind)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):  # a named tuple is written as a list
         return list(_hints(annotation).values())
     if issubclass(kind, Mapping):
@@ -84,12 +108,50 @@ def fields(annotation: Any) -> Iterator[tuple[str, Member]]:
 
 
 def _model_fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    if model is BaseModel:
+        return {}
     if not model.__pydantic_complete__:
         try:
             model.model_rebuild()
         except PydanticUndefinedAnnotation as error:
             raise _unreadable(model, error) from error
     return model.model_fields
+
+
+def _extras(model: type[BaseModel]) -> list[Any]:
+    if model.model_config.get("extra") != "allow":
+        return []
+    given: dict[Any, Any] = {}
+    for each in model.__mro__[: model.__mro__.index(BaseModel)]:
+        generic = vars(each).get("__pydantic_generic_metadata__", {})
+        if origin := generic.get("origin"):
+            parameters = origin.__pydantic_generic_metadata__["parameters"]
+            given |= zip(parameters, [_filled(arg, given) for arg in generic["args"]], strict=True)
+        if hint := getattr(each, "__annotations__", {}).get("__pydantic_extra__"):
+            return [_filled(value, given) for value in get_args(_resolved(hint, each))[1:]]
+    return []
+
+
+def _extra_items(kind: Any) -> list[Any]:
+    found = [_resolved(each, kind) for name, each in vars(kind).items() if name == _EXTRA_ITEMS]
+    bases = [get_origin(base) or base for base in getattr(kind, "__orig_bases__", ())]
+    return [*found, *(each for base in bases if is_class(base) for each in _extra_items(base))]
+
+
+_EXTRA_ITEMS: Final = "__extra_items__"
+
+
+def _resolved(hint: Any, owner: Any) -> Any:
+    """Put things where an annotation has their names, which are known where its owner stands."""
+    named = (owner, *getattr(owner, "__type_params__", ()))
+    place = type("place", (), {"__annotations__": {"it": hint}, "__module__": owner.__module__})
+    try:
+        hints = get_type_hints(
+            place, localns={each.__name__: each for each in named}, include_extras=True
+        )
+    except Exception as error:  # whatever the text of an annotation comes to
+        raise _unreadable(owner, error) from error
+    return hints["it"]
 
 
 def _hints(annotation: Any) -> dict[str, Any]:
@@ -111,7 +173,7 @@ def _filled(hint: Any, given: Mapping[Any, Any]) -> Any:
     return hint[tuple(given.get(each, each) for each in wanted)] if wanted else hint
 
 
-def _unreadable(kind: type, error: Exception) -> DefinitionError:
+def _unreadable(kind: Any, error: Exception) -> DefinitionError:
     message = f"The annotations of {kind.__name__} cannot be read: {error}; define them before it."
     return DefinitionError(message)
 

@@ -14,7 +14,7 @@ by a serialiser of its own, has no declarations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeAlias, get_args, get_origin
@@ -51,13 +51,14 @@ class Survey:
     """What is declared about one place of a document and those below it: a tree along the paths.
 
     A model that contains itself makes a tree that does. Places without any declaration, below too,
-    are left out.
+    are left out, but for fields beside `items`.
 
     Attributes:
         key: The identity key, where this place is a keyed list; otherwise `None`.
         secret: Whether the value here, with all that is below, is secret.
         fields: The places of a model's fields, by name.
-        items: The place that each value of a map, or item of a list, is; `None` for nothing.
+        items: The place that each value of a map, or item of a list, is, and each value of a model
+            at a name that is no field; `None` for nothing.
         holds_secret: Whether this place, or one below, is secret.
     """
 
@@ -131,22 +132,29 @@ class _Walk:
         declared = _reaching(places, {place for place in places if place.key or place.secret})
         secret = _reaching(places, {place for place in places if place.secret})
         for place in places:
-            place.fields = {name: part for name, part in place.fields.items() if part in declared}
             place.items = place.items if place.items in declared else None
+            # What stands at a field of its own is none of the other values.
+            place.fields = {
+                name: part
+                for name, part in place.fields.items()
+                if part in declared or place.items is not None
+            }
             place.holds_secret = place in secret
         return root
 
     def place(self, members: list[Member]) -> Survey:
         """Answer the place that may be any of several annotations."""
-        found = [_marked(arm) for member in members for arm in arms(*member)]
+        found: list[_Arm] = []
+        for arm in (_marked(arm) for member in members for arm in arms(*member)):
+            if arm not in found:  # or what contains itself twice would never be met again
+                found.append(arm)
         for known, place in self.known:
             if known == found:
                 return place
         place = Survey()
         self.known.append((found, place))
         named: dict[str, list[Member]] = {}
-        values: list[Member] = []
-        items: list[Member] = []
+        others: list[tuple[set[str], list[Member]]] = []
         for annotation, marks in found:
             _refuse(annotation)
             for mark in marks:
@@ -154,15 +162,23 @@ class _Walk:
                     _declare(place, mark.key, annotation)
                 else:
                     place.secret = True
-            (values if is_map(annotation) else items).extend(
-                (each, ()) for each in inner(annotation)
-            )
+            own: set[str] = set()
             for name, member in fields(annotation):
                 named.setdefault(name, []).append(member)
+                own.add(name)
+            others.append((own, [(each, ()) for each in inner(annotation)]))
         # Where a model or a map can be, a name may be a field of the one or a key of the other.
-        place.fields = {name: self.place([*each, *values]) for name, each in named.items()}
-        place.items = self.place([*items, *values]) if items or values else None
+        place.fields = {
+            name: self.place([*each, *_of(own for names, own in others if name not in names)])
+            for name, each in named.items()
+        }
+        items = _of(own for _, own in others)
+        place.items = self.place(items) if items else None
         return place
+
+
+def _of(members: Iterable[list[Member]]) -> list[Member]:
+    return [each for some in members for each in some]
 
 
 def _marked(member: Member) -> _Arm:

@@ -7,13 +7,23 @@ import hashlib
 import hmac
 import json
 import re
-from typing import Annotated, Any, Generic, NamedTuple, NewType, Required, TypeVar
+from typing import (
+    Annotated,
+    Any,
+    ForwardRef,
+    Generic,
+    NamedTuple,
+    NewType,
+    Required,
+    TypeVar,
+)
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     JsonValue,
     RootModel,
@@ -127,6 +137,52 @@ class Late(BaseModel):
 
 class Never(BaseModel):
     value: NotDefined  # type: ignore[name-defined]  # noqa: F821 - that it cannot be found is the point
+
+
+# A tree whose alias names itself by text, as it has to before Python 3.12.
+Tree = TypeAliasType(
+    "Tree", "dict[str, Tree] | list[Tree] | Annotated[str, Secret()]", type_params=()
+)
+Pair = TypeAliasType("Pair", "tuple[T, Annotated[T, Secret()]]", type_params=(T,))
+Kept = NewType("Kept", "Late")
+Q = TypeVar("Q", bound="Late")
+X = TypeVar("X")
+
+
+class Loose(BaseModel, Generic[X]):
+    """Has more names than fields, and says what stands there."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, X]
+
+    open: str = "open"
+    part: Typed | None = None
+
+
+class Looser(Loose[Annotated[str, Secret()]]):
+    closed: str = "open too"
+
+
+class Between(Loose[T], Generic[T]):
+    closed: str = "open too"
+
+
+class Shut(Looser):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Untold(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    open: str = "open"
+
+
+class Least(TypedDict, extra_items=Annotated[str, Secret()]):  # type: ignore[call-arg]  # mypy knows no further names yet
+    plain: str
+
+
+class More(Least):
+    other: str
 
 
 class ChangeToken(Mutation[Key]):
@@ -259,6 +315,86 @@ def test_a_model_is_read_once_all_it_names_is_defined() -> None:
     assert secret_paths(Early) == ("/late/token",)
     with pytest.raises(DefinitionError, match=r"Never cannot be read.*NotDefined"):
         survey(Never)
+
+
+def test_an_alias_that_names_itself_by_text_is_followed() -> None:
+    class Forest(BaseModel):
+        tree: Tree
+        pair: Pair[str] = ("open", HUSH)
+        kept: Kept = Kept(Late())
+        ring: Wrapper[Q] | None = None  # type: ignore[valid-type]  # nobody says which
+
+    forest = Forest(tree={"a": HUSH, "b": [{"c": HUSH}]})
+
+    assert "/tree" in secret_paths(Forest)
+    assert "/kept/token" in secret_paths(Forest)
+    assert "/ring/content/token" in secret_paths(Forest)
+    assert HUSH not in json.dumps(shown(forest))
+
+
+def test_an_annotation_that_leads_nowhere_is_not_taken_for_open() -> None:
+    nowhere: Any = TypeAliasType("nowhere", "list[NotDefined]")  # noqa: F821 - as above
+
+    class Holder(BaseModel):
+        value: Any = None
+
+    wrong: list[tuple[Any, str]] = [
+        (nowhere, "nowhere cannot be read.*NotDefined"),
+        (ForwardRef("NotDefined"), "NotDefined"),
+        (list["NotDefined"], "NotDefined"),  # type: ignore[name-defined]  # noqa: F821 - as above
+    ]
+    for annotation, sentence in wrong:
+        Holder.model_fields["value"].annotation = annotation
+        survey.cache_clear()
+        with pytest.raises(DefinitionError, match=sentence):
+            survey(Holder)
+
+
+def test_what_stands_at_names_that_are_no_fields_may_be_secret() -> None:
+    looser = Looser.model_validate({"part": {"plain": "p", "token": HUSH}, "x": HUSH, "y": HUSH})
+    document: Any = shown(looser)
+
+    assert secret_paths(Looser) == ("/*", "/part/token")
+    assert document["x"] == document["part"]["token"] == REDACTOR(HUSH)
+    assert (document["open"], document["closed"]) == ("open", "open too")
+    assert not survey(Looser).at("/closed").holds_secret
+    assert survey(Looser).at("/x").secret
+    assert secret_paths(Shut) == ("/part/token",)
+    assert secret_paths(Between[Annotated[str, Secret()]]) == ("/*", "/part/token")
+    assert secret_paths(Loose[str]) == ("/part/token",)
+    assert secret_paths(Untold) == ()
+
+
+def test_what_stands_at_further_names_of_a_typed_dictionary_may_be_secret() -> None:
+    class Holder(BaseModel):
+        least: Least
+        more: More
+
+    holder = Holder.model_validate(
+        {"least": {"plain": "p", "x": HUSH}, "more": {"plain": "p", "other": "o", "x": HUSH}}
+    )
+
+    assert secret_paths(Holder) == ("/least/*", "/more/*")
+    assert shown(holder) == {
+        "least": {"plain": "p", "x": REDACTOR(HUSH)},
+        "more": {"plain": "p", "other": "o", "x": REDACTOR(HUSH)},
+    }
+
+
+def test_a_field_of_one_model_may_be_a_further_name_of_another() -> None:
+    class Either(BaseModel):
+        value: Key | Looser
+
+    assert survey(Either).at("/value/id").secret
+    assert not survey(Either).at("/value/open").holds_secret
+
+
+def test_what_is_annotated_as_any_model_declares_nothing() -> None:
+    class AnyModel(BaseModel):
+        value: BaseModel
+        token: Annotated[str, Secret()] = HUSH
+
+    assert secret_paths(AnyModel) == ("/token",)
 
 
 def test_the_parameters_of_a_mutation_may_be_secret_too() -> None:
