@@ -9,15 +9,16 @@ so no order of policies, and no path above or below another, can make a differen
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal
 
 from pydantic import Field, JsonValue, ValidationError
 
-from .changes import Change, ChangeSet, KeyedList, apply, diff
+from .changes import Change, ChangeSet, diff
 from .digests import canonical, jsonable
-from .documents import by_key, unescaped
+from .documents import above, by_key, unescaped
 from .errors import DefinitionError, InvalidAmendment, PolicyConflict
 from .model import Value
 from .mutation import S
@@ -26,9 +27,7 @@ from .validation import Issue, Severity
 
 _POINTER: Final = re.compile(r"^(/([^~/]|~[01])*)*$")
 _ABSENT: Final[Any] = object()
-"""Nothing is at the path, and something could be put there."""
-_NOWHERE: Final[Any] = object()
-"""Nothing is at the path, nor at the one above it."""
+"""Nothing is at the path; `None` is a value."""
 
 _NO_CHANGES: Final = ChangeSet()
 
@@ -115,6 +114,8 @@ def amended(
 ) -> Amended[S]:
     """Make amendments in the state that the mutation left.
 
+    Takes time linear in the size of the state, the changes and the amendments.
+
     Args:
         state_type: The state's model.
         document: The state after the mutation, as plain JSON data.
@@ -132,17 +133,18 @@ def amended(
     plain = [each for each in ordered if not each.override]
     overriding = [each for each in ordered if each.override]
     middle = _layer(document, plain, keys, among=plain, changes=changes)
+    amending = _Whose((each.path, each.policy) for each in plain)
     for change in changes.changes:
-        against = [each for each in plain if each.touches(change.path)]
-        if against and not _change_holds(middle, change, keys):
-            raise PolicyConflict(_names(against), change.path, with_mutation=True)
-    last = _layer(middle, overriding, keys, among=ordered)
-    state = _read(state_type, last, ordered)
-    written = jsonable(state)
+        against = amending.touching(change.path)
+        if against and not middle.has_change(change):
+            raise PolicyConflict(tuple(sorted(against)), change.path, with_mutation=True)
+    last = _layer(middle.document, overriding, keys, among=ordered)
+    state = _read(state_type, last.document, ordered)
+    written = _Sight(jsonable(state), keys)
     for each in ordered:
-        if each.op == "set" and _holds(last, each, keys):
-            _check_kept(written, each, keys)
-    return Amended(state, written, _overrides(last, changes, plain, overriding, keys))
+        if each.op == "set" and last.has_amendment(each):
+            _check_kept(written, each)
+    return Amended(state, written.document, _overrides(last, changes, plain, overriding))
 
 
 def _ordered(amendments: Iterable[Amendment]) -> list[Amendment]:
@@ -158,7 +160,7 @@ def _layer(
     *,
     among: Sequence[Amendment],
     changes: ChangeSet = _NO_CHANGES,
-) -> JsonValue:
+) -> _Sight:
     """Make all of a layer; at its end each of them holds, or it is an error.
 
     Args:
@@ -168,80 +170,161 @@ def _layer(
         among: Who else may be the reason that one does not hold.
         changes: The same of the mutation.
     """
-    after = document
+    whole = _Open({"": document}, is_list=False)
     for each in layer:
         try:
-            after = _made(after, each, keys)
+            _make(whole, each, keys)
         except _MisfitError as misfit:
             raise _trouble(each, among, changes, str(misfit)) from None
+    after = _Sight(_closed(whole.parts.get("")), keys)
     for each in layer:
-        if not _holds(after, each, keys):
+        if not after.has_amendment(each):
             raise _trouble(each, among, changes, "an item of a keyed list carries its key")
     return after
 
 
-def _made(document: JsonValue, each: Amendment, keys: Survey) -> JsonValue:
-    if not each.path:
-        return each.value
-    value, keyed = _find(document, each.path, keys)
-    if each.op == "remove":
-        if value is _ABSENT or value is _NOWHERE:
-            return document
-        change = Change(op="removed", path=each.path, before=value)
-    elif value is _NOWHERE:
-        message = f"there is nothing at {each.path.rpartition('/')[0]} to set it in"
-        raise _MisfitError(message)
-    elif value is _ABSENT:
-        change = Change(op="added", path=each.path, after=each.value)
-    else:
-        change = Change(op="replaced", path=each.path, before=value, after=each.value)
-    return apply(document, ChangeSet(changes=(change,), keyed=keyed))
+@dataclass(slots=True)
+class _Open:
+    """A map or keyed list in the midst of a layer, copied once; what is amended below is open too.
+
+    Attributes:
+        parts: What lies right below, by token.
+        is_list: Whether it is a keyed list, which is read by its key before anything is made.
+    """
+
+    parts: dict[str, Any]
+    is_list: bool
 
 
-def _holds(document: JsonValue, each: Amendment, keys: Survey) -> bool:
-    return _has(document, each.path, keys, each.value if each.op == "set" else _ABSENT)
+def _make(whole: _Open, each: Amendment, keys: Survey) -> None:
+    """Make one amendment; what is above its path is opened on the way.
 
-
-def _change_holds(document: JsonValue, change: Change, keys: Survey) -> bool:
-    return _has(document, change.path, keys, _ABSENT if change.op == "removed" else change.after)
-
-
-def _has(document: JsonValue, path: str, keys: Survey, wanted: Any) -> bool:
-    """Answer whether a document has this value at a path, or nothing where that is wanted."""
-    try:
-        value, _ = _find(document, path, keys)
-    except _MisfitError:
-        return False
-    if value is _ABSENT or value is _NOWHERE:
-        return wanted is _ABSENT
-    return wanted is not _ABSENT and not diff(value, wanted)
-
-
-def _find(document: JsonValue, path: str, keys: Survey) -> tuple[Any, dict[str, KeyedList]]:
-    """Answer what is at a path, and the keyed lists it leads through."""
-    value: Any = document
+    Raises:
+        _MisfitError: It cannot be made there.
+    """
+    holder, token, way = whole, "", ""
     here: Survey | None = keys
-    keyed: dict[str, KeyedList] = {}
-    way = ""
-    for written in path.split("/")[1:]:
-        token, where = unescaped(written), way or "the root"
-        if value is _ABSENT or value is _NOWHERE:
-            return _NOWHERE, keyed
-        if type(value) is list:
-            if here is None or here.key is None:
-                raise _MisfitError(f"the list at {where} is one value; set the whole")
-            value = by_key(value, here.key)
-            if value is None:
-                raise _MisfitError(f"an item of the list at {where} has no {here.key!r} of its own")
-            keyed[way] = KeyedList(key=here.key)
-            here = here.items
-        elif type(value) is dict:
-            here = here.below(token) if here else None
-        else:
-            raise _MisfitError(f"the value at {where} has no parts")
-        value = value.get(token, _ABSENT)
-        way = f"{way}/{written}"
-    return value, keyed
+    for written in each.path.split("/")[1:]:
+        if token not in holder.parts:
+            if each.op == "set":
+                parent = each.path.rpartition("/")[0]
+                raise _MisfitError(f"there is nothing at {parent} to set it in")
+            return
+        part = holder.parts[token]
+        if not isinstance(part, _Open):
+            part = _Open(dict(_parts(part, here, way)), is_list=type(part) is list)
+            holder.parts[token] = part
+        holder, token, way = part, unescaped(written), f"{way}/{written}"
+        here = _below(here, token, in_list=part.is_list)
+    if each.op == "set":
+        holder.parts[token] = each.value
+    else:
+        holder.parts.pop(token, None)
+
+
+def _closed(value: Any) -> Any:
+    if not isinstance(value, _Open):
+        return value
+    parts = {token: _closed(part) for token, part in value.parts.items()}
+    return list(parts.values()) if value.is_list else parts
+
+
+def _parts(value: Any, here: Survey | None, way: str) -> dict[str, Any]:
+    """Answer what lies right below a path, by token; the map itself where it is one.
+
+    Raises:
+        _MisfitError: Nothing can lie there.
+    """
+    if type(value) is dict:
+        return value
+    where = way or "the root"
+    if type(value) is not list:
+        raise _MisfitError(f"the value at {where} has no parts")
+    if here is None or here.key is None:
+        raise _MisfitError(f"the list at {where} is one value; set the whole")
+    found = by_key(value, here.key)
+    if found is None:
+        raise _MisfitError(f"an item of the list at {where} has no {here.key!r} of its own")
+    return found
+
+
+def _below(here: Survey | None, token: str, *, in_list: bool) -> Survey | None:
+    if here is None:
+        return None
+    return here.items if in_list else here.below(token)
+
+
+class _Sight:
+    """A document, to see what stands at its paths; each keyed list is read by key once.
+
+    Args:
+        document: Plain JSON data.
+        keys: Which lists are keyed.
+    """
+
+    def __init__(self, document: JsonValue, keys: Survey) -> None:
+        self.document = document
+        self._keys = keys
+        self._lists: dict[str, dict[str, Any]] = {}
+
+    def has_amendment(self, each: Amendment) -> bool:
+        """Answer whether an amendment holds."""
+        return self._has(each.path, each.value if each.op == "set" else _ABSENT)
+
+    def has_change(self, change: Change) -> bool:
+        """Answer whether a change of the mutation holds."""
+        return self._has(change.path, _ABSENT if change.op == "removed" else change.after)
+
+    def lacks(self, path: str) -> bool:
+        """Answer whether nothing stands at a path."""
+        return self._has(path, _ABSENT)
+
+    def _has(self, path: str, wanted: Any) -> bool:
+        """Answer whether this value stands at a path, or nothing where that is wanted."""
+        value: Any = self.document
+        here: Survey | None = self._keys
+        way = ""
+        for written in path.split("/")[1:]:
+            try:
+                parts = self._found(value, here, way)
+            except _MisfitError:
+                return False
+            token = unescaped(written)
+            if token not in parts:
+                return wanted is _ABSENT
+            here = _below(here, token, in_list=type(value) is list)
+            value, way = parts[token], f"{way}/{written}"
+        return wanted is not _ABSENT and not diff(value, wanted)
+
+    def _found(self, value: Any, here: Survey | None, way: str) -> dict[str, Any]:
+        if type(value) is not list:
+            return _parts(value, here, way)
+        if way not in self._lists:
+            self._lists[way] = _parts(value, here, way)
+        return self._lists[way]
+
+
+class _Whose:
+    """Who says something at which paths.
+
+    Args:
+        said: Each path with a name.
+    """
+
+    def __init__(self, said: Iterable[tuple[str, str]]) -> None:
+        self._at: dict[str, set[str]] = defaultdict(set)
+        self._under: dict[str, set[str]] = defaultdict(set)
+        for path, name in said:
+            self._at[path].add(name)
+            for higher in above(path):
+                self._under[higher].add(name)
+
+    def touching(self, path: str) -> set[str]:
+        """Answer the names of those whose path is this one, above it, or below it."""
+        found = set(self._under.get(path, ()))
+        for each in (path, *above(path)):
+            found.update(self._at.get(each, ()))
+        return found
 
 
 def _read(state_type: type[S], document: JsonValue, amendments: Sequence[Amendment]) -> S:
@@ -255,36 +338,34 @@ def _read(state_type: type[S], document: JsonValue, amendments: Sequence[Amendme
         raise InvalidAmendment(names, path, why) from error
 
 
-def _check_kept(document: JsonValue, each: Amendment, keys: Survey) -> None:
+def _check_kept(written: _Sight, each: Amendment) -> None:
     """Raise `InvalidAmendment` where the model drops what was set, such as a misspelt field."""
-    if _has(document, each.path, keys, _ABSENT):
+    if written.lacks(each.path):
         raise InvalidAmendment((each.policy,), each.path, "the state has no such field")
 
 
 def _overrides(
-    document: JsonValue,
+    last: _Sight,
     changes: ChangeSet,
     plain: Sequence[Amendment],
     overriding: Sequence[Amendment],
-    keys: Survey,
 ) -> tuple[Issue, ...]:
     """Say what was overridden by whom."""
+    over = _Whose((each.path, each.policy) for each in overriding)
+    mutation = _Whose(
+        (change.path, "")
+        for change in changes.changes
+        if over.touching(change.path) and not last.has_change(change)
+    )
+    policies = _Whose(
+        (each.path, each.policy)
+        for each in plain
+        if over.touching(each.path) and not last.has_amendment(each)
+    )
     issues: list[Issue] = []
     for each in overriding:
-        undone = (
-            ["the mutation"]
-            if any(
-                each.touches(c.path) and not _change_holds(document, c, keys)
-                for c in changes.changes
-            )
-            else []
-        )
-        undone += [
-            f"the policy {name!r}"
-            for name in _names(
-                a for a in plain if each.touches(a.path) and not _holds(document, a, keys)
-            )
-        ]
+        undone = ["the mutation"] if mutation.touching(each.path) else []
+        undone += [f"the policy {name!r}" for name in sorted(policies.touching(each.path))]
         if undone:
             message = (
                 f"The policy {each.policy!r} overrides what {' and '.join(undone)} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Annotated, Any
 
 import pytest
@@ -36,6 +37,7 @@ from core.model import Value
 from core.options import STRICT
 from core.policy import Policy, PolicyDecision
 from core.result import ExecutionResult
+from core.survey import survey
 from tests.core.builders import AT, ChoosePlan, Clock, Ids, Quota, by_security, context, run
 from tests.core.naive_policies import GONE, at, naively_amended
 
@@ -762,6 +764,51 @@ def test_what_is_amended_holds_and_the_rest_stays_as_the_mutation_left_it(
     if not any(a.override for a in given_):
         for change in diff(before, after).changes:
             assert at(found, change.path) == at(after, change.path), change
+
+
+class Items(Value):
+    items: Annotated[list[dict[str, Any]], Identity("id")] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize("make", ["leaves", "maps", "items"])
+def test_ten_thousand_amendments_take_time_in_proportion(make: str) -> None:
+    """Every other of them overrides what the mutation changed; the rest touches nothing of it."""
+
+    def state(size: int, value: int) -> Any:
+        if make == "items":
+            return {"items": [{"id": f"key-{n}", "v": value, "w": 0} for n in range(size)]}
+        if make == "maps":
+            return {f"key-{n}": {"v": value, "w": 0} for n in range(size)}
+        return {f"{part}-{n}": value if part == "v" else 0 for n in range(size) for part in "vw"}
+
+    def path(n: int, part: str) -> str:
+        return {
+            "items": f"/items/key-{n}/{part}",
+            "maps": f"/key-{n}/{part}",
+            "leaves": f"/{part}-{n}",
+        }[make]
+
+    model: Any = Items if make == "items" else Document
+    where = survey(model)
+
+    def seconds(size: int) -> float:
+        document = state(size, 1)
+        changed = diff(state(size, 0), document, identity=where)
+        wanted = [
+            Amendment(op="set", path=path(n, part), value=2, override=part == "v", policy="p")
+            for n in range(size // 2)
+            for part in "vw"
+        ]
+        began = time.process_time()  # whatever else the machine does meanwhile
+        found = amended(model, document, changed, wanted)
+        took = time.process_time() - began
+        assert len(diff(document, found.document, identity=where).changes) == len(wanted)
+        assert len(found.issues) == size // 2
+        return took
+
+    small = min(seconds(1000) for _ in range(5))
+
+    assert min(seconds(10_000) for _ in range(3)) < 40 * small
 
 
 @given(
