@@ -48,7 +48,7 @@ class Overlooked:
 
     def _add_quotas(self, request: MutationRequest) -> None:
         for state in awaited(request):
-            if state.requirement.kind == RequirementKind.QUOTA and state.requirement.parameters:
+            if state.requirement.kind == RequirementKind.QUOTA and state.requirement.is_whole:
                 asking = self._asking.setdefault(state.requirement.wanted.key, {})
                 asking[request.request_id] = state.requirement
 

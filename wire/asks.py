@@ -25,7 +25,7 @@ from core.governance.request import (
 )
 from core.governance.resolution import Resolution
 from core.model import Value
-from core.requirements import RequirementKind, Strategy
+from core.requirements import LONGEST, RequirementKind, Strategy
 
 from .messages import Credential, Message
 from .varying import Varied, Vary
@@ -344,7 +344,7 @@ class PreviewMutation(Value):
     at: datetime
     metadata: Metadata = Field(default_factory=dict)
     strategy: Strategy | None = None
-    expires_in: timedelta | None = None
+    expires_in: timedelta | None = Field(default=None, gt=timedelta(0), le=LONGEST)
     not_before: AwareDatetime | None = None
     depends_on: tuple[Id, ...] = ()
     vary: Vary | None = None

@@ -18,7 +18,7 @@ from ..digests import digest
 from ..effects import EffectPreview, SideEffect
 from ..model import Value
 from ..mutation import Intent
-from ..requirements import Requirement, RequirementKind, Strategy
+from ..requirements import LONGEST, Requirement, RequirementKind, Strategy
 from ..validation import Issue
 
 MAX_REFUSED = 500
@@ -100,7 +100,7 @@ class Wish(Value):
     user_agent: Text | None = None
     expected_version: int | None = Field(default=None, ge=0)
     strategy: Strategy | None = None
-    expires_in: timedelta | None = Field(default=None, gt=timedelta(0), le=timedelta(days=3650))
+    expires_in: timedelta | None = Field(default=None, gt=timedelta(0), le=LONGEST)
     not_before: AwareDatetime | None = None
     depends_on: Annotated[tuple[Id, ...], Field(max_length=200)] = ()
     supersedes: Id | None = None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from pydantic import ValidationError
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
@@ -133,6 +134,12 @@ def test_without_a_range_nothing_is_varied() -> None:
 def test_a_deadline_of_its_own_is_the_deadline_shown() -> None:
     assert shown(expires_in=timedelta(hours=2)).request.expires_at == NOON + timedelta(hours=2)
     assert shown().request.expires_at == NOON + timedelta(days=14)
+
+
+@pytest.mark.parametrize("expires_in", [timedelta(0), timedelta(days=3651), timedelta.max])
+def test_a_preview_takes_no_deadline_that_a_request_would_not(expires_in: timedelta) -> None:
+    with pytest.raises(ValidationError, match="expires_in"):
+        shown(expires_in=expires_in)
 
 
 def test_what_the_request_demands_of_itself_is_shown() -> None:

@@ -12,6 +12,7 @@ import pytest
 from activities.budgets import Reserving
 from activities.budgets import reserve as reserve_now
 from activities.looking import look
+from activities.overlooked import Overlooked
 from activities.resolve import Resolving
 from core import Domain, Intent, Mutation, Requirement
 from core.budgets import Budget
@@ -320,6 +321,9 @@ def test_g10_a_quota_that_is_malformed_blocks_and_says_so(
     assert "does not say what it needs" in request.pending[0].text
     assert found.verdict == "not_yet"
     assert found.reason == "it does not say which budget"
+    sweep = Overlooked(desk.outside, NOON)
+    sweep.add(request)
+    assert sweep.found() == []
 
 
 # What a request relies on is looked at again before it executes.
