@@ -46,6 +46,54 @@ def outer_of(requirements: Iterable[Requirement]) -> dict[str, tuple[str, ...]]:
     return {key: tuple(ids) for key, ids in outer.items()} | {r.id: () for r in demanded}
 
 
+def answered_for(requirements: Iterable[Requirement]) -> dict[str, frozenset[str]]:
+    """Answer for each requirement what is surely answered for where it counts.
+
+    That is by itself, by what stands beside it in its own way, and by what is demanded in any case;
+    of a choice beside it only what each of its ways answers for. Only what is bound to the effect
+    answers for any of it.
+
+    Args:
+        requirements: What is demanded.
+
+    Returns:
+        By id, JSON Pointer prefixes as in `covers`.
+    """
+    found: dict[str, list[frozenset[str]]] = {}
+    for each, prefixes in _with_what_is_beside(tuple(requirements), frozenset()):
+        found.setdefault(each.id, []).append(prefixes)
+    return {key: _in_each(sets) for key, sets in found.items()}
+
+
+def _with_what_is_beside(
+    group: Way, known: frozenset[str]
+) -> Iterator[tuple[Requirement, frozenset[str]]]:
+    """Answer each that stands in a group, its alternatives too, with what is answered for there."""
+    known = known.union(*map(_surely, group))
+    for each in group:
+        yield each, known
+        for way in each.alternatives:
+            yield from _with_what_is_beside(way, known)
+
+
+def _surely(requirement: Requirement) -> frozenset[str]:
+    """Answer what is answered for once it is met, in whatever way."""
+    if requirement.kind != ANY:
+        return frozenset(requirement.covers if requirement.is_bound_to_effect else ())
+    sets = [way for way in requirement.alternatives if way]
+    return _in_each([frozenset().union(*map(_surely, way)) for way in sets])
+
+
+def _in_each(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Answer what lies under a prefix of each of these sets."""
+    several = [*sets]
+    return frozenset(
+        prefix
+        for prefix in frozenset().union(*several)
+        if all(any(f"{prefix}/".startswith(f"{p}/") for p in each) for each in several)
+    )
+
+
 def ways(requirement: Requirement) -> tuple[Way, ...]:
     """Answer every way to meet it; an alternative that demands nothing is none."""
     if requirement.kind != ANY:

@@ -19,7 +19,7 @@ from ..policy import Verdict
 from ..requirements import BY_PEOPLE, Requirement, RequirementKind, Strategy, united
 from ..result import ExecutionResult
 from ..validation import Issue, Severity
-from .alternatives import MAX_WAYS, every, number_of_ways, ways
+from .alternatives import MAX_WAYS, answered_for, every, number_of_ways, ways
 from .matching import choose
 from .outcome import rejection_of
 from .people import Directory
@@ -150,7 +150,6 @@ def assess(
         united((*result.ruling.requirements, *own)) if own else result.ruling.requirements
     )
     answered = every(requirements)
-    among = tuple(prefix for r in answered for prefix in r.covers)
     barred = tuple(requesters)
     reversible = result.intent.reversible
     return Assessment(
@@ -166,7 +165,7 @@ def assess(
         able_escalated={
             r.id: len(directory.able(r, barred, escalated=True)) for r in answered if r.escalate_to
         },
-        covered={r.id: result.effect.digest(r.covers, among=among) for r in answered},
+        covered=covered(requirements, result.effect),
         effect_digest=result.effect.digest(),
         effect=EffectPreview.of(result.effect),
         issues=result.issues,
@@ -192,6 +191,20 @@ def assess(
         lifetime=(lifetimes or {}).get(result.intent.risk),
         on_state_moved=on_state_moved,
     )
+
+
+def covered(requirements: Iterable[Requirement], effect: Effect) -> dict[str, str]:
+    """Answer by id the digest of the part of an effect that each requirement answers for.
+
+    What nobody surely answers for where it counts is part of that.
+
+    Args:
+        requirements: What is demanded; what stands in alternatives has its digest too.
+        effect: What would be done.
+    """
+    demanded = tuple(requirements)
+    among = answered_for(demanded)
+    return {r.id: effect.digest(r.covers, among=[*among[r.id], *r.covers]) for r in every(demanded)}
 
 
 def unfillable(

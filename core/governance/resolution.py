@@ -461,7 +461,7 @@ def _bindings(request: MutationRequest, assessment: Assessment) -> dict[str, str
             assessment.mutations,
             r.id,
             _held_to(r, strategy),
-            covered=_covered(assessment, r.id),
+            covered=_covered(request, assessment, r.id),
             effect=assessment.effect_digest,
             version=assessment.version,
         )
@@ -479,8 +479,15 @@ def _held_to(requirement: Requirement, strategy: Strategy) -> Strategy:
     return Strategy.REVALIDATE_ON_LATEST if by_mutation else strategy
 
 
-def _covered(assessment: Assessment, requirement_id: str) -> str:
-    """Answer what it answers for; the whole effect where an older assessment does not say."""
+def _covered(request: MutationRequest, assessment: Assessment, requirement_id: str) -> str:
+    """Answer what it answers for; the whole effect where an older assessment does not say.
+
+    While the effect is the same every part of it is, however it is divided among what is demanded
+    now: what is added or dropped beside it voids no grant.
+    """
+    old = request.requirement(requirement_id)
+    if old is not None and _same_effect(request, assessment):
+        return old.covered
     return assessment.covered.get(requirement_id, assessment.effect_digest)
 
 
@@ -494,7 +501,7 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
         state = RequirementState(
             id=requirement.id,
             requirement=requirement,
-            covered=_covered(assessment, requirement.id),
+            covered=_covered(request, assessment, requirement.id),
             binding=bindings[requirement.id],
             able=assessment.able.get(requirement.id, 0),
             able_escalated=assessment.able_escalated.get(requirement.id, 0),

@@ -16,7 +16,7 @@ from core.effects import Effect, EffectPreview, SideEffect
 from core.facts import Facts
 from core.governance import approval, resolution
 from core.governance.alternatives import every
-from core.governance.assessment import Assessment
+from core.governance.assessment import Assessment, covered
 from core.governance.lifecycle import submit
 from core.governance.people import Directory, Person
 from core.governance.request import MutationRequest, Rejection, Wish, WishedMutation
@@ -125,7 +125,7 @@ def assessment(
             for r in every(requirements)
             if r.escalate_to
         },
-        covered={r.id: does.digest(r.covers) for r in every(requirements)},
+        covered=covered(requirements, does),
         effect_digest=does.digest(),
         effect=EffectPreview.of(does),
         strategy=strategy,

@@ -47,9 +47,31 @@ class Seen:
     def moved_from(self, then: Seen) -> bool:
         return self != then
 
-    def part(self, requirement: Requirement) -> dict[str, int]:
-        whole = requirement.covers == ("",)
-        return {k: v for k, v in self.after.items() if whole or f"/{k}" in requirement.covers}
+    def part(self, requirement: Requirement, demanded: Sequence[Requirement]) -> dict[str, int]:
+        """Answer what it answers for: what it covers, and what nobody might cover beside it."""
+        mine = {k for k in self.after if covers(requirement, k)}
+        for met in selections(demanded):
+            if requirement.id in {r.id for r in met}:
+                mine |= {
+                    k for k in self.after if not any(covers(r, k) for r in met if is_by_effect(r))
+                }
+        return {k: v for k, v in self.after.items() if k in mine}
+
+
+def covers(requirement: Requirement, field_: str) -> bool:
+    return requirement.covers == ("",) or f"/{field_}" in requirement.covers
+
+
+def is_by_effect(requirement: Requirement) -> bool:
+    """Answer whether it judges what would be done."""
+    is_check = requirement.kind == "check" and requirement.parameters.get("bound_to") == "effect"
+    return requirement.kind in PEOPLE or is_check
+
+
+def selections(demanded: Sequence[Requirement]) -> list[list[Requirement]]:
+    """Answer every list of requirements that meets all of these."""
+    chosen = itertools.product(*map(ways_of, demanded))
+    return [[*itertools.chain.from_iterable(each)] for each in chosen]
 
 
 def is_choice(requirement: Requirement) -> bool:
@@ -57,12 +79,12 @@ def is_choice(requirement: Requirement) -> bool:
 
 
 def everything(requirements: Sequence[Requirement]) -> dict[str, Requirement]:
-    """Answer what is demanded and all that stands in alternatives, by id."""
-    found: dict[str, Requirement] = {}
+    """Answer what is demanded, and then all that stands in alternatives, by id."""
+    found = {r.id: r for r in requirements}
     for r in requirements:
-        found[r.id] = r
         for way in r.alternatives:
-            found |= everything(way)
+            for each in way:
+                found |= everything([each])
     return found
 
 
@@ -119,6 +141,8 @@ class Naive:
     """Which approvals somebody was waited for at."""
     told: list[tuple[str, ...]] = field(default_factory=list)
     """What was decided about people's answers: a code and whom it is about."""
+    parts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What each answers for, as it was divided when the effect was another the last time."""
 
     @property
     def is_over(self) -> bool:
@@ -134,7 +158,15 @@ class Naive:
 
     def assess(self, requirements: Sequence[Requirement], seen: Seen) -> None:
         self.requirements, self.seen = list(requirements), seen
+        self.parts = self._parts(requirements, seen)
         self._conclude()
+
+    def _parts(self, requirements: Sequence[Requirement], now: Seen) -> dict[str, dict[str, int]]:
+        same = self.seen is not None and now.after == self.seen.after
+        return {
+            key: self.parts[key] if same and key in self.parts else now.part(r, requirements)
+            for key, r in everything(requirements).items()
+        }
 
     def owns(self, person: str) -> list[Requirement]:
         """Answer what a person may answer by their own roles."""
@@ -369,8 +401,11 @@ class Naive:
             self.intend("Rejected")
             return
         before, asked = everything(self.requirements), everything(requirements)
+        parts = self._parts(requirements, now)
         touched = {
-            key for key, r in asked.items() if key in before and moved and self._touched(r, now)
+            key
+            for key, r in asked.items()
+            if key in before and moved and self._touched(r, parts[key])
         }
         answered = {key for said in self.said.values() for key in said.given}
         renewed = bool(touched & (answered | self.done) or asked.keys() - before.keys())
@@ -387,7 +422,7 @@ class Naive:
             for key in self.opened.keys() - self.done
             if renewed or _within(key, self.requirements) != _within(key, requirements)
         }
-        self.requirements, self.seen = list(requirements), now
+        self.requirements, self.seen, self.parts = list(requirements), now, parts
         self.done -= gone
         self.expired -= anew
         self.opened = {key: hour for key, hour in self.opened.items() if key not in anew}
@@ -396,13 +431,12 @@ class Naive:
     def _forget(self, gone: set[str], *, renewed: bool) -> None:
         """Forget what was found about what is gone; here nothing ever is."""
 
-    def _touched(self, requirement: Requirement, now: Seen) -> bool:
-        assert self.seen is not None
+    def _touched(self, requirement: Requirement, part: Mapping[str, int]) -> bool:
         if self.strategy is Strategy.REVALIDATE_ON_LATEST or is_choice(requirement):
             return False
         if self.strategy is Strategy.REQUIRE_RENEWED_APPROVAL:
             return True
-        return now.part(requirement) != self.seen.part(requirement)
+        return part != self.parts[requirement.id]
 
     def _places(self, r: Requirement) -> int:
         """Answer how many people must sit."""

@@ -156,9 +156,9 @@ class NaiveWaits(Naive):
     def _is_met_by_itself(self, r: Requirement) -> bool:
         return r.kind not in {*PEOPLE, "quota"} and self._holds(r.id)
 
-    def _touched(self, requirement: Requirement, now: Seen) -> bool:
+    def _touched(self, requirement: Requirement, part: Mapping[str, int]) -> bool:
         by_itself = requirement.kind in TOLD or requirement.parameters.get("bound_to") == "mutation"
-        return not by_itself and super()._touched(requirement, now)
+        return not by_itself and super()._touched(requirement, part)
 
     def _forget(self, gone: set[str], *, renewed: bool) -> None:
         for key in self._quotas() if renewed else ():

@@ -433,15 +433,27 @@ DIVIDED = choice((by_security(covers=["/limit"]),), (by_ops(covers=["/plan"]),))
 
 
 def test_g3_a_grant_holds_on_to_what_its_own_member_covers() -> None:
+    for_the_plan = by("eve", covers=["/plan"])
+    request = waiting(DIVIDED, for_the_plan, does=effect(limit=120, plan="pro"))
+    request = granted(request, BEN, EVE)
+    other = assessment(DIVIDED, for_the_plan, version=4, does=effect(limit=120, plan="gold"))
+
+    found = resolution.resolve(request, other, directory=DIRECTORY, at=AT, fence=1)
+
+    assert found.lapsed == ("eve",)
+    after = resolution.resolved(request, found)
+    assert (after.status, after.round) == (Status.PENDING, 2)
+    assert granted(after, EVE).status is Status.APPROVED
+
+
+def test_g3_what_only_the_other_alternative_covers_is_asked_of_the_one_that_is_taken() -> None:
     request = granted(waiting(DIVIDED, does=effect(limit=120, plan="pro")), BEN)
     other = assessment(DIVIDED, version=4, does=effect(limit=120, plan="gold"))
 
     found = resolution.resolve(request, other, directory=DIRECTORY, at=AT, fence=1)
 
-    assert found.outcome.executes
-    after = resolution.resolved(request, found)
-    assert (after.status, after.round) == (Status.APPROVED, 1)
-    assert codes(after)[len(request.decisions) :] == ["ApprovalsSurvived", "Renewed", "Requested"]
+    assert not found.outcome.executes
+    assert found.lapsed == ("ben",)
 
 
 def test_g3_a_grant_whose_part_changed_is_asked_again_in_any_alternative() -> None:

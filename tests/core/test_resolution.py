@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.budgets import Budget
 from core.effects import Effect
 from core.errors import DecisionRefused, NotAuthorised, NothingToRefresh, OutdatedBinding
 from core.governance import approval, fulfilment, resolution, waits
@@ -17,7 +18,7 @@ from core.governance.lifecycle import close
 from core.governance.people import Directory
 from core.governance.request import Closing, Finding, MutationRequest, Rejection, Status
 from core.governance.resolution import Resolution, ResolutionOutcome
-from core.requirements import Requirement, Strategy
+from core.requirements import Requirement, Strategy, either
 from tests.core.builders import (
     ANA,
     AT,
@@ -221,7 +222,71 @@ def test_a_person_who_answered_for_two_parts_keeps_the_one_that_is_unchanged() -
     assert granted(after, DORA).status is Status.APPROVED
 
 
+FOR_NOTHING = [
+    Requirement.schedule(not_before=AT),
+    Requirement.quota("deploys", Budget(limit=5, per="day")),
+    Requirement.check("lint", bound_to="mutation"),
+]
+"""What is met and answers for no part of the effect."""
+
+
+def looked_at(request: MutationRequest) -> MutationRequest:
+    """Answer the request once everything that is looked at was found to hold."""
+    for each in request.requirements:
+        passed = Finding(verdict="holds", at=AT, binding=each.binding, actor_id="service:ci")
+        request = waits.found(request, {each.id: passed}, AT)
+    return request
+
+
+@pytest.mark.parametrize("beside", FOR_NOTHING, ids=lambda r: r.kind)
+def test_g3_what_answers_for_no_part_of_the_effect_takes_none_from_the_approvals(
+    beside: Requirement,
+) -> None:
+    request = looked_at(granted(waiting(LIMIT, beside, does=BOTH), BEN))
+    assert request.status is Status.APPROVED
+
+    _, found = resolve(
+        request, assessment(LIMIT, beside, version=MOVED, does=effect(limit=120, plan="gold"))
+    )
+
+    assert found.outcome is RENEWED
+    assert found.lapsed == ("ben",)
+
+
+def test_g3_an_alternative_that_nobody_took_takes_no_part_from_the_approvals() -> None:
+    (one_of,) = either([(LIMIT,), (by("eve"),)])
+    request = granted(waiting(one_of, does=BOTH), BEN)
+
+    _, found = resolve(
+        request, assessment(one_of, version=MOVED, does=effect(limit=120, plan="gold"))
+    )
+
+    assert found.outcome is RENEWED
+    assert found.lapsed == ("ben",)
+
+
 # Requirements that come and go.
+
+
+def test_what_is_added_or_dropped_voids_no_other_grant_while_the_effect_is_the_same() -> None:
+    before = approved(LIMIT, PLAN, does=BOTH)
+
+    fewer, dropped = resolve(before, assessment(LIMIT, version=MOVED, does=BOTH))
+    more, added = resolve(fewer, assessment(LIMIT, by("eve", covers=["/plan"]), does=BOTH))
+
+    assert (dropped.outcome, dropped.lapsed) == (SURVIVED, ())
+    assert (added.outcome, added.lapsed) == (RENEWED, ())
+    assert granted(more, EVE).status is Status.APPROVED
+
+
+def test_g3_what_whoever_is_dropped_covered_is_asked_of_the_others_once_it_changes() -> None:
+    before, _ = resolve(approved(LIMIT, PLAN, does=BOTH), assessment(LIMIT, does=BOTH))
+
+    _, found = resolve(
+        before, assessment(LIMIT, version=MOVED, does=effect(limit=120, plan="gold"))
+    )
+
+    assert (found.outcome, found.lapsed) == (RENEWED, ("ben",))
 
 
 def test_a_new_requirement_wins_over_old_approvals() -> None:
