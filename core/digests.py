@@ -19,12 +19,18 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from .errors import InvalidValue, UnknownDigestScheme
 
-__all__ = ["JsonValue", "canonical", "digest", "jsonable", "verify"]
+__all__ = ["MAX_LEVELS", "JsonValue", "canonical", "digest", "jsonable", "verify"]
 
 SCHEME: Final = "v1:sha256"
 
 MAX_INTEGER: Final = 2**53 - 1
 """The greatest integer that every JSON reader keeps exactly; beyond it integers are strings."""
+
+MAX_LEVELS: Final = 100
+"""How deep lists and maps may stand in one another; some JSON readers give up at 200, and what is
+kept of a document holds it some levels deeper."""
+
+_HOLDING_LEVELS: Final = 2 * MAX_LEVELS
 
 # The standard encoder is ten times faster than rfc8785 and writes the same bytes for what
 # `_is_plain` lets through; a property test holds the two together.
@@ -43,30 +49,32 @@ _UNORDERED = re.compile(
 )
 
 
-def jsonable(value: object) -> JsonValue:
+def jsonable(value: object, *, levels: int = MAX_LEVELS) -> JsonValue:
     """Turn a Python value or a pydantic model into plain JSON data.
 
     Models go through `model_dump(mode="json")`. Decimals become strings, dates ISO 8601, enum
     members their values, tuples lists, map keys strings. Sets become lists sorted by the canonical
     form of their items. Whole numbers beyond `MAX_INTEGER` in magnitude become strings of digits,
     floats too, but from 1e21 on floats stay numbers: so a document reads back as it was written.
+    What a model's own serializer makes is taken as it is: a set that it makes a list of has another
+    order, and the document another digest, in every process; it has to sort.
 
     Args:
         value: Anything pydantic can write as JSON. Data that is plain already is answered as it is,
             not copied.
+        levels: How deep lists and maps may stand in one another; more than `MAX_LEVELS` for what
+            holds documents.
 
     Returns:
         `None`, booleans, numbers, strings, lists and maps with string keys only.
 
     Raises:
         InvalidValue: NaN, infinity, an object that JSON has no form for, two keys that become one,
-            or nesting without end; `path` is the JSON Pointer of the culprit where it is known.
+            or nesting deeper than `levels`; `path` is the JSON Pointer of the culprit where it is
+            known.
     """
-    try:
-        data: Any = _dump(value, "") if isinstance(value, BaseModel) else value
-        return data if _is_plain(data) else _plain_copy(data, "")
-    except RecursionError:
-        raise _too_deep() from None
+    data: Any = _dump(value, "") if isinstance(value, BaseModel) else value
+    return data if _is_plain(data, levels) else _plain_copy(data, "", levels)
 
 
 def canonical(value: object) -> bytes:
@@ -76,15 +84,15 @@ def canonical(value: object) -> bytes:
     numbers, and the order of keys does not matter.
 
     Args:
-        value: Whatever `jsonable` takes.
+        value: Whatever `jsonable` takes, and twice as deep: entries hold documents.
 
     Raises:
         InvalidValue: What `jsonable` refuses, or text that is not Unicode (a lone surrogate).
     """
     try:
-        if not _is_plain(value):
-            value = _whole_as_integers(jsonable(value))
-            if not _is_plain(value):
+        if not _is_plain(value, _HOLDING_LEVELS):
+            value = _whole_as_integers(jsonable(value, levels=_HOLDING_LEVELS))
+            if not _is_plain(value, _HOLDING_LEVELS):
                 return rfc8785.dumps(value)
         text = _encoder.encode(value)
         if not text.isascii() and _BEYOND_BMP.search(text):
@@ -93,8 +101,6 @@ def canonical(value: object) -> bytes:
     except (UnicodeEncodeError, rfc8785.CanonicalizationError) as error:
         message = f"The value has no canonical form: {error}."
         raise InvalidValue(message) from error
-    except RecursionError:
-        raise _too_deep() from None
 
 
 def digest(value: object) -> str:
@@ -127,21 +133,30 @@ def verify(value: object, written: str) -> bool:
     return hashlib.sha256(canonical(value)).hexdigest() == hexadecimal
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: Any, levels: int) -> bool:  # noqa: C901, PLR0912 -- every run looks at every value, and a call costs as much as a look
     """Whether the value is JSON data that the standard encoder writes as RFC 8785 would."""
     kind = type(value)
     if kind is dict:
+        if not levels:
+            raise _too_deep()
         for key, item in value.items():
             if type(key) is not str:
                 return False
             kind = type(item)
             if kind is str or kind is bool or item is None:
                 continue
-            if not _is_plain(item):
+            if kind is int and -MAX_INTEGER <= item <= MAX_INTEGER:
+                continue
+            if not _is_plain(item, levels - 1):
                 return False
         return True
     if kind is list:
-        return all(type(item) is str or _is_plain(item) for item in value)
+        if not levels:
+            raise _too_deep()
+        for item in value:
+            if type(item) is not str and not _is_plain(item, levels - 1):
+                return False
+        return True
     if kind is int:
         return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
     if kind is float:
@@ -149,12 +164,18 @@ def _is_plain(value: Any) -> bool:
     return kind is str or kind is bool or value is None
 
 
-def _plain_copy(value: object, path: str) -> JsonValue:  # noqa: C901 -- one line a kind
+def _below(levels: int) -> int:
+    if levels:
+        return levels - 1
+    raise _too_deep()
+
+
+def _plain_copy(value: object, path: str, levels: int) -> JsonValue:  # noqa: C901 -- one line a kind
     """Build plain JSON data from any value; `path` is where it is, for the error."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Enum):
-        return _plain_copy(value.value, path)
+        return _plain_copy(value.value, path, levels)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
@@ -162,18 +183,20 @@ def _plain_copy(value: object, path: str) -> JsonValue:  # noqa: C901 -- one lin
     if isinstance(value, float | Decimal):
         return _number(value, path)
     if isinstance(value, Mapping):
-        return _plain_map(value, path)
+        return _plain_map(value, path, _below(levels))
     if isinstance(value, list | tuple | deque):
-        return [_plain_copy(item, f"{path}/{index}") for index, item in enumerate(value)]
+        below = _below(levels)
+        return [_plain_copy(item, f"{path}/{index}", below) for index, item in enumerate(value)]
     if isinstance(value, set | frozenset):
-        return sorted((_plain_copy(item, path) for item in value), key=canonical)
+        below = _below(levels)
+        return sorted((_plain_copy(item, path, below) for item in value), key=canonical)
     if isinstance(value, BaseModel):
-        return _plain_copy(_dump(value, path), path)
+        return _plain_copy(_dump(value, path), path, levels)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (field.name for field in dataclasses.fields(value))
-        return _plain_map({name: getattr(value, name) for name in names}, path)
+        return _plain_map({name: getattr(value, name) for name in names}, path, _below(levels))
     try:
-        return _plain_copy(to_jsonable_python(value), path)
+        return _plain_copy(to_jsonable_python(value), path, levels)
     except PydanticSerializationError as error:
         message = f"A value of type {type(value).__name__} cannot be written as JSON."
         raise InvalidValue(message, path=path) from error
@@ -190,10 +213,10 @@ def _number(value: float | Decimal, path: str) -> JsonValue:
     raise InvalidValue(message, path=path)
 
 
-def _plain_map(value: Mapping[Any, Any], path: str) -> dict[str, JsonValue]:
+def _plain_map(value: Mapping[Any, Any], path: str, levels: int) -> dict[str, JsonValue]:
     copy: dict[str, JsonValue] = {}
     for key, item in value.items():
-        name = key if type(key) is str else _plain_copy(key, path)
+        name = key if type(key) is str else _plain_copy(key, path, levels)
         if isinstance(name, bool | int):
             name = json.dumps(name)
         if not isinstance(name, str):
@@ -202,7 +225,8 @@ def _plain_map(value: Mapping[Any, Any], path: str) -> dict[str, JsonValue]:
         if name in copy:
             message = f"Two keys of one map are both written {name!r}."
             raise InvalidValue(message, path=path)
-        copy[name] = _plain_copy(item, f"{path}/{name.replace('~', '~0').replace('/', '~1')}")
+        there = f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
+        copy[name] = _plain_copy(item, there, levels)
     return copy
 
 
@@ -238,8 +262,13 @@ def _mended(dumped: Any, source: Any) -> Any:
         if isinstance(source, Mapping):
             sources: Sequence[Any] = list(source.values())
         else:
-            names = _names(type(source)) if isinstance(source, BaseModel) else {}
-            sources = [getattr(source, str(names.get(key, key)), None) for key in dumped]
+            names, others = {}, {}
+            if isinstance(source, BaseModel):
+                names, others = _names(type(source)), source.__pydantic_extra__ or {}
+            sources = [
+                others[key] if key in others else getattr(source, str(names.get(key, key)), None)
+                for key in dumped
+            ]
         if len(sources) == len(dumped):
             pairs = zip(dumped.items(), sources, strict=True)
             return {key: _mended(item, origin) for (key, item), origin in pairs}
@@ -251,7 +280,12 @@ def _mended(dumped: Any, source: Any) -> Any:
 
 @cache
 def _names(model: type[BaseModel]) -> dict[str, str]:
-    return {info.serialization_alias or name: name for name, info in model.model_fields.items()}
+    """Answer what is written under another name than its own, by that name."""
+    if not model.model_config.get("serialize_by_alias"):
+        return {}
+    aliases = {name: info.serialization_alias for name, info in model.model_fields.items()}
+    computed = {name: info.alias for name, info in model.model_computed_fields.items()}
+    return {alias: name for name, alias in (aliases | computed).items() if alias}
 
 
 def _whole_as_integers(value: JsonValue) -> JsonValue:
@@ -266,4 +300,4 @@ def _whole_as_integers(value: JsonValue) -> JsonValue:
 
 
 def _too_deep() -> InvalidValue:
-    return InvalidValue("The value is nested too deeply, or contains itself.")
+    return InvalidValue(f"The value is nested deeper than {MAX_LEVELS} levels, or contains itself.")

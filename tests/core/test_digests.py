@@ -20,10 +20,23 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, RootModel, field_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    computed_field,
+    field_serializer,
+)
 
-from core.digests import MAX_INTEGER, JsonValue, canonical, digest, jsonable, verify
+from core.audit import Subject
+from core.changes import apply, diff
+from core.digests import MAX_INTEGER, MAX_LEVELS, JsonValue, canonical, digest, jsonable, verify
+from core.effects import Effect, SideEffect
 from core.errors import InvalidValue, UnknownDigestScheme
+from core.history import HistoryEntry
+from core.mutation import Intent
+from tests.core.builders import AT, context
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
     ["", "\x7f", '"\\\n\u2028', "\ue000", "\U0001f600", "é"]
@@ -58,6 +71,11 @@ class Mode(StrEnum):
 class Point:
     x: int
     tags: frozenset[str] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    value: Any
 
 
 class Inner(BaseModel):
@@ -190,6 +208,32 @@ def test_a_set_is_sorted_under_an_alias_and_in_a_root_model() -> None:
     assert jsonable(RootModel[set[str]](names)) == sorted(names)
 
 
+def test_a_set_is_sorted_whatever_name_it_is_written_under() -> None:
+    names = set(map(str, range(50)))
+
+    class Many(BaseModel):
+        model_config = ConfigDict(serialize_by_alias=True, extra="allow")
+
+        one: int = Field(default=0, alias="some")
+        some: set[str] = Field(default_factory=set, alias="one")
+
+        @computed_field(alias="T")  # type: ignore[prop-decorator]  # pydantic's way
+        @property
+        def derived(self) -> set[str]:
+            return set(self.some)
+
+    class ByName(Many):
+        model_config = ConfigDict(serialize_by_alias=False)
+
+    given: dict[str, Any] = {"one": names, "some": 1, "copy": names, "derived_too": names}
+    rest = {"copy": sorted(names), "derived_too": sorted(names)}
+
+    written, by_name = jsonable(Many(**given)), jsonable(ByName(**given))
+
+    assert written == {"one": sorted(names), "some": 1, "T": sorted(names), **rest}
+    assert by_name == {"one": 1, "some": sorted(names), "derived": sorted(names), **rest}
+
+
 def test_a_models_own_serialiser_has_the_last_word() -> None:
     class Own(BaseModel):
         names: set[str]
@@ -264,12 +308,85 @@ def test_half_a_character_has_no_canonical_form(value: object) -> None:
         canonical(value)
 
 
-def test_two_hundred_levels_are_no_problem() -> None:
-    value: Any = 1
-    for _ in range(200):
-        value = {"a": [value, 2.0]}
+def nested(levels: int, leaf: Any, *kinds: Callable[[Any], Any]) -> Any:
+    """Answer a value in so many containers, of these kinds by turns."""
+    for level in range(levels):
+        leaf = kinds[level % len(kinds)](leaf)
+    return leaf
 
-    assert canonical(value) == rfc8785.dumps(value)
+
+class Free(BaseModel):
+    free: Any = None
+
+
+KINDS: dict[str, tuple[Callable[[Any], Any], ...]] = {
+    "maps": (lambda value: {"a": value},),
+    "lists": (lambda value: [value],),
+    "both": (lambda value: {"a": value}, lambda value: ["b", value, 2]),
+    "tuples": (lambda value: (value,),),
+    "sets": (lambda value: frozenset([value]),),
+    "dataclasses": (Held,),
+    "odd keys": (lambda value: {1: value},),
+    "models": (lambda value: Free(free=value),),
+}
+
+
+@pytest.mark.parametrize("leaf", [1, 1e-9, Decimal("1.5"), date(2026, 1, 2)])
+@pytest.mark.parametrize("kinds", KINDS)
+def test_a_document_is_nested_as_deep_as_is_said_and_no_deeper(kinds: str, leaf: Any) -> None:
+    deepest = nested(MAX_LEVELS, leaf, *KINDS[kinds])
+
+    written = jsonable(deepest)
+
+    assert jsonable(written) == written
+    assert json.loads(canonical({"held": [written]})) == {"held": [written]}
+    for deeper in ([deepest], {"a": deepest}, (deepest,), Free(free=deepest)):
+        with pytest.raises(InvalidValue, match="deeper than 100 levels"):
+            jsonable(deeper)
+
+
+@pytest.mark.parametrize("kinds", ["maps", "lists", "both", "tuples"])
+@pytest.mark.parametrize("leaf", [1, 1e-9])
+def test_what_holds_documents_is_nested_twice_as_deep_at_most(kinds: str, leaf: Any) -> None:
+    deepest = nested(2 * MAX_LEVELS, leaf, *KINDS[kinds])
+
+    assert digest(deepest) == digest(jsonable(deepest, levels=2 * MAX_LEVELS))
+    with pytest.raises(InvalidValue, match="deeper than"):
+        canonical([deepest])
+
+
+def test_a_document_of_the_greatest_depth_is_compared_kept_and_read_back() -> None:
+    before, after = ({"n": nested(MAX_LEVELS - 1, leaf, *KINDS["maps"])} for leaf in (1, 2))
+
+    changes = diff(jsonable({}), jsonable(after))
+    kept = HistoryEntry(
+        state_id="s/1",
+        version=1,
+        execution_id="e",
+        subject=Subject(state_id="s/1"),
+        at=AT,
+        mutations=(),
+        intent=Intent(operation="nest"),
+        context=context(),
+        changes=changes,
+    )
+
+    assert apply(before, diff(before, after)) == after
+    assert HistoryEntry.model_validate_json(kept.model_dump_json()) == kept
+    assert digest(kept.changes.changes[0].after)
+    assert Effect(changes=changes, side_effects=(SideEffect(contract="c", payload=after),)).digest()
+
+
+def test_a_serializer_that_never_ends_is_refused() -> None:
+    class Endless(BaseModel):
+        free: Any = None
+
+        @field_serializer("free")
+        def _again(self, free: Any) -> Any:
+            return jsonable(self)
+
+    with pytest.raises(InvalidValue):
+        jsonable(Endless())
 
 
 def test_a_digest_names_its_scheme() -> None:
