@@ -6,10 +6,11 @@ path is the item's key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from .errors import ChangeConflict
+from .errors import ChangeConflict, InvalidValue
 
 MISSING: Final[Any] = object()
 """What stands where nothing stands; `None` is a value."""
@@ -19,6 +20,20 @@ def tokens(path: str) -> list[str]:
     """Answer the names along a path."""
     parts = path.split("/")[1:]
     return [unescaped(part) for part in parts] if "~" in path else parts
+
+
+def require_pointer(path: str) -> None:
+    """Refuse what is no JSON Pointer.
+
+    Raises:
+        InvalidValue: It does not begin with a slash, or has a `~` that is neither `~0` nor `~1`.
+    """
+    if not _POINTER.fullmatch(path):
+        message = f"{path!r} is no JSON Pointer; begin it with a slash, and write ~ as ~0."
+        raise InvalidValue(message)
+
+
+_POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
 
 
 def escaped(token: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any, Final, Self
 from pydantic import Field, JsonValue, ValidationError
 
 from .context import MutationContext
-from .digests import canonical, jsonable
+from .digests import MAX_LEVELS, canonical, jsonable
 from .errors import DefinitionError, InvalidValue, MutatorError
 from .model import Value
 from .mutation import Mutation
@@ -75,7 +75,8 @@ class Fact:
         applies_to: The mutation types it is looked up for; `None`: all.
 
     Raises:
-        DefinitionError: One of them is out of its bounds, or the name is malformed or taken.
+        DefinitionError: One of them is out of its bounds, the name is malformed or taken, the
+            provider cannot be called, or there is no mutation it is for.
     """
 
     name: str
@@ -101,6 +102,13 @@ class Fact:
             raise DefinitionError(message)
         if not 0 <= self.retries <= 5:  # noqa: PLR2004 - as documented
             message = f"The fact {self.name!r} is tried again 0 to 5 times."
+            raise DefinitionError(message)
+        if self.applies_to == ():
+            message = f"The fact {self.name!r} applies to no mutation; leave it out, or say None."
+            raise DefinitionError(message)
+        provider: object = self.provider
+        if not callable(provider):
+            message = f"The fact {self.name!r} has no provider that can be asked."
             raise DefinitionError(message)
         if self.max_age < timedelta(0):
             message = f"The fact {self.name!r} has a max_age below zero; zero is looked up again."
@@ -175,14 +183,17 @@ class Facts(Mapping[str, Any]):
         """Take the time of the evaluation, what is fulfilled, and what is known besides.
 
         Args:
-            at: The time.
+            at: The time, aware.
             fulfilled: The ids of what has been met.
             values: Facts that nobody needs to look up.
             looked_up: What looking the others up brought.
 
         Raises:
-            InvalidValue: A value that no record could hold.
+            InvalidValue: A value that no record could hold, or a time that names no zone.
         """
+        if at.utcoffset() is None:
+            message = f"The time {at.isoformat()} of an evaluation names no zone."
+            raise InvalidValue(message)
         self.at = at
         self.fulfilled = frozenset(fulfilled)
         found = looked_up or {}
@@ -193,7 +204,10 @@ class Facts(Mapping[str, Any]):
         self._values: dict[str, Any] = {**given, **answers, **always}
         # A copy: what a rule makes of what it is told stands in no record.
         written = deepcopy(
-            jsonable({**self._values, _AT: at.isoformat(), _FULFILLED: sorted(self.fulfilled)})
+            jsonable(
+                {**self._values, _AT: at.isoformat(), _FULFILLED: sorted(self.fulfilled)},
+                levels=MAX_LEVELS + 1,  # a fact may have as many as a document
+            )
         )
         assert isinstance(written, dict)  # noqa: S101 - a mapping stays one; this tells the type checker
         if found:

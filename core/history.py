@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue
 from .audit import MutationRecord, Subject
 from .changes import Change, ChangeSet, apply
 from .context import MutationContext
+from .documents import require_pointer
 from .effects import SideEffect
 from .errors import InvalidValue, MutatorError
 from .model import Value
@@ -66,13 +67,17 @@ def replay(
         entries: Those of one state, in the order of versions.
         version: The version of `initial`, which the first entry then follows; `None`: whichever is
             before the first entry.
-        until: The last version, or the last moment, to apply; `None`: all of them.
+        until: The last version, or the last moment (an aware datetime), to apply; `None`: all of
+            them.
 
     Raises:
         HistoryGap: A version is missing.
-        InvalidValue: An entry is of another state.
+        InvalidValue: An entry is of another state, or `until` is no moment; or a moment is looked
+            for and an entry says its own without a zone.
         ChangeConflict: An entry does not fit what those before it lead to.
     """
+    if until is not None and not isinstance(until, int):
+        _require_zone(until, "The moment to replay until")
     state = initial
     wanted = takewhile(lambda entry: _is_by(entry, until), entries)
     for entry in _complete(wanted, version):
@@ -127,6 +132,7 @@ def timeline(entries: Iterable[HistoryEntry], path: str) -> tuple[PathChange, ..
         HistoryGap: A version is missing.
         InvalidValue: The path is no JSON Pointer, or an entry is of another state.
     """
+    require_pointer(path)
     return tuple(
         PathChange(
             version=entry.version,
@@ -176,11 +182,14 @@ def statistics(entries: Iterable[HistoryEntry], *, depth: int = 1) -> HistorySta
 
     Raises:
         HistoryGap: A version is missing.
-        InvalidValue: The depth is negative, or an entry is of another state.
+        InvalidValue: The depth is negative, an entry is of another state, or says its moment
+            without a zone.
     """
     if depth < 0:
         raise InvalidValue(f"A path has no {depth} tokens; the depth is 0 or more.")
     known = list(_complete(entries))
+    for entry in known:
+        _require_zone(entry.at, f"The moment of version {entry.version}")
     paths = [change.path for entry in known for change in entry.changes.changes]
     return HistoryStatistics(
         versions=len(known),
@@ -201,7 +210,15 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 def _is_by(entry: HistoryEntry, until: int | datetime | None) -> bool:
     if until is None:
         return True
-    return entry.version <= until if isinstance(until, int) else entry.at <= until
+    if isinstance(until, int):
+        return entry.version <= until
+    _require_zone(entry.at, f"The moment of version {entry.version}")
+    return entry.at <= until
+
+
+def _require_zone(at: object, what: str) -> None:
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise InvalidValue(f"{what} is {at}; say an aware datetime, it would be another elsewhere.")
 
 
 def _complete(

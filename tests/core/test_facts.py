@@ -23,6 +23,7 @@ from core import (
     deny,
     policy,
 )
+from core.digests import MAX_LEVELS
 from core.domain import QUICK
 from core.engine import record
 from core.errors import DefinitionError, InvalidValue, UnknownMutation
@@ -193,6 +194,23 @@ def test_facts_are_made_again_from_their_record(
     assert {n: again.get(n) for n in looked_up} == {n: facts.get(n) for n in looked_up}
 
 
+def test_a_time_that_would_be_another_elsewhere_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="names no zone"):
+        Facts(AT.replace(tzinfo=None))
+    with pytest.raises(InvalidValue, match="names no zone"):
+        Facts.read({"at": "2026-01-05T09:00:00"})
+
+
+def test_an_answer_may_be_nested_as_deep_as_any_document() -> None:
+    answer: Any = 0.5
+    for _ in range(MAX_LEVELS):
+        answer = [answer]
+
+    assert told(load=Lookup(at=AT, value=kept(answer)))["load"] == answer
+    with pytest.raises(InvalidValue):
+        kept([answer])
+
+
 def test_values_that_nobody_looked_up_are_read_back_as_well() -> None:
     assert Facts.read(Facts(AT, values={"load": 0.5}).recorded())["load"] == 0.5
 
@@ -236,11 +254,13 @@ def test_a_fact_has_a_name_that_is_free(name: str) -> None:
         ({"retries": -1}, "0 to 5 times"),
         ({"retries": 6}, "0 to 5 times"),
         ({"max_age": timedelta(seconds=-1)}, "max_age below zero"),
+        ({"applies_to": ()}, "'load' applies to no mutation"),
+        ({"provider": 0.5}, "'load' has no provider"),
     ],
 )
 def test_a_fact_that_cannot_be_looked_up_is_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DefinitionError, match=sentence):
-        Fact("load", load, **wrong)
+        Fact("load", **({"provider": load} | wrong))
 
 
 def test_a_domain_declares_a_fact_once() -> None:

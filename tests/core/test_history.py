@@ -113,6 +113,28 @@ def test_until_a_moment_is_what_was_committed_by_then(since: timedelta, version:
     assert replay(STATES[0], ENTRIES, until=AT + since) == STATES[version]
 
 
+@pytest.mark.parametrize("entries", [ENTRIES, []])
+@pytest.mark.parametrize("until", [AT.replace(tzinfo=None), AT.date(), "2026-01-05T09:00:00Z"])
+def test_until_a_moment_that_would_be_another_elsewhere_is_refused(
+    until: Any, entries: list[HistoryEntry]
+) -> None:
+    with pytest.raises(InvalidValue, match="aware"):
+        replay(STATES[0], entries, until=until)
+
+
+def test_what_depends_on_moments_refuses_entries_that_say_theirs_without_a_zone() -> None:
+    naive = [ENTRIES[0], entry(2, STATES[1], STATES[2], at=datetime(2026, 1, 5, 23, 30))]  # noqa: DTZ001 - as it may stand in an old record
+
+    assert replay(STATES[0], naive) == STATES[2]
+    asks: list[Callable[[], Any]] = [
+        lambda: replay(STATES[0], naive, until=AT + timedelta(days=1)),
+        lambda: statistics(naive),
+    ]
+    for ask in asks:
+        with pytest.raises(InvalidValue, match=r"version 2 .*aware"):
+            ask()
+
+
 def test_an_empty_history_leads_nowhere() -> None:
     assert replay(STATES[0], []) is STATES[0]
     assert state_at(STATES[0], ENTRIES, 0) is STATES[0]
@@ -246,9 +268,16 @@ def test_the_timeline_of_everything_is_every_change(documents: list[Any]) -> Non
     ]
 
 
-def test_a_path_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="slash"):
-        timeline(ENTRIES, "flags")
+@pytest.mark.parametrize("path", ["flags", "/flags~b", "/flags/~", "/~2", "~0"])
+@pytest.mark.parametrize("entries", [ENTRIES, []])
+def test_a_path_that_is_none_is_refused(path: str, entries: list[HistoryEntry]) -> None:
+    with pytest.raises(InvalidValue, match=r"no JSON Pointer.*slash"):
+        timeline(entries, path)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/~0~1", "/a//b", "/a b\n"])
+def test_whatever_may_be_a_name_has_a_path(path: str) -> None:
+    assert timeline([], path) == ()
 
 
 # Statistics.
