@@ -474,9 +474,16 @@ _BY_ITSELF = frozenset({ANY, *waits.TOLD})
 
 
 def _held_to(requirement: Requirement, strategy: Strategy) -> Strategy:
-    """Answer what drift does to one requirement; a check may be bound to the mutation only."""
-    by_mutation = requirement.kind == RequirementKind.CHECK and not requirement.is_bound_to_effect
-    return Strategy.REVALIDATE_ON_LATEST if by_mutation else strategy
+    """Answer what drift does to one requirement.
+
+    A check says itself whether it is bound to the mutation only, or to the effect: then it has
+    judged that effect, whatever people approved.
+    """
+    if requirement.kind != RequirementKind.CHECK:
+        return strategy
+    if not requirement.is_bound_to_effect:
+        return Strategy.REVALIDATE_ON_LATEST
+    return Strategy.strictest([strategy, Strategy.KEEP_IF_UNAFFECTED])
 
 
 def _covered(request: MutationRequest, assessment: Assessment, requirement_id: str) -> str:
@@ -540,7 +547,11 @@ def _adopted(request: MutationRequest, assessment: Assessment, *, round_: int) -
         states.append(state)
     held_to = (answer.holding(bindings) for answer in request.answers)
     answers = tuple(answer for answer in held_to if answer is not None)
-    binding = binding_of(assessment.mutations, assessment.effect_digest, bindings, request.strategy)
+    # All are shown one thing, so where a check judges the effect it is part of that for everybody.
+    shown_on = Strategy.strictest(
+        [request.strategy, *(_held_to(r, request.strategy) for r in every(assessment.requirements))]
+    )
+    binding = binding_of(assessment.mutations, assessment.effect_digest, bindings, shown_on)
     return request.model_copy(
         update={
             "expected_version": assessment.version,

@@ -158,6 +158,8 @@ class NaiveWaits(Naive):
 
     def _touched(self, requirement: Requirement, part: Mapping[str, int]) -> bool:
         by_itself = requirement.kind in TOLD or requirement.parameters.get("bound_to") == "mutation"
+        if requirement.kind == "check" and part != self.parts[requirement.id]:
+            return not by_itself
         return not by_itself and super()._touched(requirement, part)
 
     def _forget(self, gone: set[str], *, renewed: bool) -> None:

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 from core import Intent, Issue, Severity
 from core.budgets import Budget
 from core.effects import EffectPreview
-from core.errors import InvalidTransition, NotAuthorised, NothingToRefresh
-from core.governance import lifecycle, resolution
+from core.errors import InvalidTransition, NotAuthorised, NothingToRefresh, OutdatedBinding
+from core.governance import lifecycle, resolution, waits
 from core.governance.approval import refuse
 from core.governance.assessment import Assessment
 from core.governance.people import Person
@@ -678,6 +678,49 @@ def test_a_check_holds_for_the_effect_or_for_the_mutation_on_any_state(
 
     assert (fresh.status is Status.PENDING) is again
     assert (state_of(fresh, check_).finding is None) is again
+
+
+@pytest.mark.parametrize("strategy", [RENEW, KEEP, LATEST])
+def test_g3_a_check_bound_to_the_effect_is_asked_again_under_every_strategy(
+    strategy: Strategy,
+) -> None:
+    request = waiting(SMOKE, strategy=strategy)
+    passed = {"findings": found_of(request, SMOKE, "holds")}
+    request = resolution.adopt(
+        request, assessment(SMOKE, strategy=strategy).model_copy(update=passed), AT
+    )
+    assert request.status is Status.APPROVED
+
+    found = resolve(request, SMOKE, version=4, does=OTHER, strategy=strategy)
+
+    assert found.outcome is ResolutionOutcome.RENEWED
+    assert state_of(resolution.resolved(request, found), SMOKE).finding is None
+
+
+def test_g11_an_answer_about_another_effect_is_outdated_where_people_approve_the_mutation() -> None:
+    ticket = Requirement.check("ticket", people=["eve"])
+    request = waiting(ticket, SECURITY, strategy=LATEST)
+    fresh = resolution.adopt(
+        request, assessment(ticket, SECURITY, version=4, does=OTHER, strategy=LATEST), AT
+    )
+
+    for old in (request.binding, state_of(request, ticket).binding, None):
+        with pytest.raises(OutdatedBinding):
+            waits.fulfil(fresh, EVE, AT, verdict="passed", binding=old)
+    for new in (fresh.binding, state_of(fresh, ticket).binding):
+        passed = waits.fulfil(fresh, EVE, AT, verdict="passed", binding=new)
+        assert passed.fulfilled == (ticket.id,)
+
+
+def test_an_approval_for_the_mutation_stands_while_the_check_beside_it_is_asked_again() -> None:
+    request = granted(waiting(SMOKE, SECURITY, strategy=LATEST), BEN)
+    request = waits.found(request, found_of(request, SMOKE, "holds"), AT)
+    assert request.status is Status.APPROVED
+
+    fresh = resolved(request, SMOKE, SECURITY, version=4, does=OTHER, strategy=LATEST)
+
+    assert fresh.fulfilled == (SECURITY.id,)
+    assert [p.requirement_id for p in fresh.pending] == [SMOKE.id]
 
 
 # What is carried over.
