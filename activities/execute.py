@@ -26,7 +26,7 @@ from wire.names import Activity
 
 from .asked import ended
 from .evaluation import Evaluation, Loaded, load
-from .facts import Lookups
+from .facts import Lookups, StateMoved
 from .outside import Outside
 from .resolve import compare
 from .states import state_digest
@@ -50,8 +50,8 @@ class Executing:
             if answer is not None:
                 return answer
             self._renew(ask, lookups)
-            with self.outside.store.turn(ask.request.state_id):
-                answer = self._attempt(ask, lookups.known)
+            with suppress(StateMoved), self.outside.store.turn(ask.request.state_id):
+                answer = self._attempt(ask, lookups.of_this)
         return answer or Executed(contended=True)
 
     def _renew(self, ask: ExecuteMutation, lookups: Lookups) -> None:

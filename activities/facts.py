@@ -33,13 +33,22 @@ WAITING = 256
 """Threads that wait for plain providers, at most; they are made when they are needed."""
 
 
+class StateMoved(Exception):
+    """The state is another than the one that facts were looked up for."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a fact's look-up brought, and when it was asked for on the monotonic clock."""
+    """What a fact's look-up brought, when it was asked for on the monotonic clock, and of what.
+
+    Attributes:
+        version: Of the state that the provider was shown.
+    """
 
     fact: Fact
     lookup: Lookup
     asked: float
+    version: int
 
     def is_usable(self, now: float) -> bool:
         """Answer whether it is an answer, and not older than it may be."""
@@ -77,7 +86,8 @@ class Lookups:
                 at=self._at,
             )
             found = look_up(due, question, timeout=loaded.domain.options.fact_timeout)
-            self._known |= {fact.name: _Known(fact, found[fact.name], now) for fact in due}
+            version = loaded.stored.version
+            self._known |= {fact.name: _Known(fact, found[fact.name], now, version) for fact in due}
         return self.known(loaded)
 
     def known(self, loaded: Loaded) -> Facts:
@@ -88,6 +98,20 @@ class Lookups:
             "asked_at": self._request.created_at.isoformat(),
         }
         return Facts(self._at, self._request.fulfilled, given, looked_up=looked_up)
+
+    def of_this(self, loaded: Loaded) -> Facts:
+        """Answer the facts as they were looked up last, where they hold for this very state.
+
+        A provider is shown the state, so what it answers may be of it; a fact with a `max_age` may
+        be older than the state, as its author says.
+
+        Raises:
+            StateMoved: A fact without one was looked up for another version.
+        """
+        known = self._known.values()
+        if any(not k.fact.max_age and k.version != loaded.stored.version for k in known):
+            raise StateMoved
+        return self.known(loaded)
 
     @property
     def are_usable(self) -> bool:

@@ -277,6 +277,7 @@ class Contended(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.lost: list[Callable[[], object]] = []
+        self.before_turn: list[Callable[[], object]] = []
         self.has_turn = False
 
     def end(self, ending: Ending) -> Ended | Fenced | Conflict:
@@ -287,10 +288,14 @@ class Contended(MemoryStore):
 
     @contextmanager
     def turn(self, state_id: str) -> Iterator[None]:
+        if self.before_turn:
+            self.before_turn.pop(0)()
         with super().turn(state_id):
             self.has_turn = True
-            yield
-            self.has_turn = False
+            try:
+                yield
+            finally:
+                self.has_turn = False
 
 
 class Desk:
@@ -391,6 +396,23 @@ def test_a_commit_that_lost_the_race_uses_its_facts_up_to_their_max_age(
     desk.executed(request)
 
     assert len(provider.asked) == lookups
+
+
+@pytest.mark.parametrize(("max_age", "told"), [(0, 1), (3600, 0)])
+def test_g2_a_fact_is_of_the_state_that_is_committed_on_unless_it_may_be_older(
+    max_age: float, told: int
+) -> None:
+    """A provider is shown the state, and somebody commits before its answer has the turn."""
+    size = Fact("size", lambda q: q.state.numbers.get("x", 0), max_age=timedelta(seconds=max_age))
+    desk = Desk(size, options=Options(timeout=100))
+    request, other = desk.approved(asked()), desk.approved(asked("other"))
+    desk.store.lost = [lambda: None]
+    desk.store.before_turn = [lambda: desk.executed(other)]
+
+    record = desk.executed(request)
+
+    assert record.resulting_version == 2
+    assert [e.facts["size"] for e in desk.store.audit() if e.version_after == 2] == [told]
 
 
 def test_no_provider_is_waited_for_by_whoever_has_the_turn() -> None:
