@@ -8,11 +8,11 @@ long as its binding is the present one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from ..errors import InvalidTransition, NotAuthorised, NothingToRefresh
 from ..model import Value
@@ -79,7 +79,8 @@ class Resolution(Value):
         added: Requirements demanded now and not before, by id.
         dropped: Requirements demanded before and no longer, by id.
         lapsed: Whose answers no longer hold, because what they answered for changed.
-        revoked: Whose answers no longer hold, because they lost the right.
+        revoked: Whose answers no longer hold, in whole or in part, because they lost the right.
+        revoked_in_part: Of those who keep some of it, by person, the ids of what they lost.
         reasons: Why it is not eligible, each named.
     """
 
@@ -96,6 +97,7 @@ class Resolution(Value):
     dropped: tuple[str, ...] = ()
     lapsed: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
+    revoked_in_part: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     rejection: Rejection | None = None
     held: str | None = None
@@ -153,8 +155,13 @@ def assessed(
 
 
 def eligibility(request: MutationRequest, directory: Directory, at: datetime) -> tuple[str, ...]:
-    """Answer every reason for which the request may not be resolved now; none means it may."""
-    request = agenda.lapse(request, at)
+    """Answer every reason for which the request may not be resolved now; none means it may.
+
+    Args:
+        request: The request, in which nothing counts that has grown too old (`agenda.lapse`).
+        directory: Who has which right now.
+        at: The present.
+    """
     reasons: list[str] = []
     if request.status.is_terminal:
         reasons.append(f"it has ended: {request.status.value}")
@@ -169,8 +176,10 @@ def eligibility(request: MutationRequest, directory: Directory, at: datetime) ->
     reasons += [f"the grant of {actor} has grown too old" for actor in sorted(old)]
     if at >= request.expires_at:
         reasons.append(f"its deadline was {request.expires_at.isoformat()}")
+    parts = _revoked_in_part(request, directory)
     reasons += [
-        f"{actor} may no longer answer what they granted" for actor in revoked(request, directory)
+        f"{actor} may no longer answer {'all that' if actor in parts else 'what'} they granted"
+        for actor in revoked(request, directory)
     ]
     if directory.find(request.context.actor_id) is None:
         reasons.append(f"its requester {request.context.actor_id} is no longer in the directory")
@@ -178,12 +187,18 @@ def eligibility(request: MutationRequest, directory: Directory, at: datetime) ->
 
 
 def revoked(request: MutationRequest, directory: Directory) -> tuple[str, ...]:
-    """Answer whose grants no longer count because the directory no longer gives them the right."""
-    return tuple(
-        answer.actor_id
-        for answer in request.answers
-        if answer.verdict == "grant" and not rights.still_has(request, answer, directory)
-    )
+    """Answer whose grants count no longer, or for less, as the directory gives them the right."""
+    return tuple(a.actor_id for a in _grants(request) if rights.lost(request, a, directory))
+
+
+def _revoked_in_part(request: MutationRequest, directory: Directory) -> dict[str, tuple[str, ...]]:
+    """Answer what is lost of the grants of which something is left."""
+    lost = ((a, rights.lost(request, a, directory)) for a in _grants(request))
+    return {a.actor_id: ids for a, ids in lost if 0 < len(ids) < len(a.bindings)}
+
+
+def _grants(request: MutationRequest) -> Iterable[Answer]:
+    return (answer for answer in request.answers if answer.verdict == "grant")
 
 
 def resolve(
@@ -205,6 +220,9 @@ def resolve(
         fence: The number of the ask.
         drift: The paths that changed since the expected version.
     """
+    # What `resolved` concludes it concludes without what is too old by then, so this does as well.
+    request = agenda.lapse(request, at)
+    drifted = tuple(sorted(drift))[:MAX_DRIFT]
 
     def answer(outcome: ResolutionOutcome, **more: object) -> Resolution:
         known: dict[str, object] = {
@@ -214,7 +232,7 @@ def resolve(
             "expected": request.snapshot.version if request.snapshot else None,
             "current": assessment.version,
             "same_effect": _same_effect(request, assessment),
-            "drift": tuple(sorted(drift))[:MAX_DRIFT],
+            "drift": drifted,
             "assessment": assessment,
         }
         return Resolution.model_validate({**known, "outcome": outcome, **more})
@@ -225,7 +243,10 @@ def resolve(
         rejection = Rejection(category="policy", code="unauthorised", message=f"{reasons[-1]}.")
         return answer(ResolutionOutcome.REJECTED, rejection=rejection, reasons=reasons)
     if lost:
-        return answer(ResolutionOutcome.REVOKED, revoked=lost, reasons=reasons)
+        parts = _revoked_in_part(request, directory)
+        return answer(
+            ResolutionOutcome.REVOKED, revoked=lost, revoked_in_part=parts, reasons=reasons
+        )
     if reasons:
         return answer(ResolutionOutcome.INELIGIBLE, reasons=reasons)
     if assessment.rejection is not None:
@@ -258,16 +279,9 @@ def resolved(request: MutationRequest, resolution: Resolution) -> MutationReques
             return superseded_by_version(request, resolution.current)
         case ResolutionOutcome.REVOKED:
             for actor in resolution.revoked:
-                request = append(
-                    request,
-                    Category.APPROVAL,
-                    "Lapsed",
-                    actor_id=SYSTEM,
-                    at=at,
-                    reason=f"{actor} may no longer answer what they granted.",
-                    approver=actor,
-                )
-            return settle(without(request, resolution.revoked), at)
+                ids = resolution.revoked_in_part.get(actor, ())
+                request = _without_right(request, actor, ids, at)
+            return settle(request, at)
         case ResolutionOutcome.REJECTED if resolution.rejection is not None:
             rejection = resolution.rejection
             if rejection.category == "stale":
@@ -277,6 +291,31 @@ def resolved(request: MutationRequest, resolution: Resolution) -> MutationReques
             return adopt(request, assessment, at, resolution=resolution)
         case _:
             return request
+
+
+def _without_right(
+    request: MutationRequest, actor_id: str, requirement_ids: Sequence[str], at: datetime
+) -> MutationRequest:
+    """Let a grant count no longer for what its giver lost the right to; nothing named: at all."""
+    lost = [r for r in request.requirements if r.id in requirement_ids]
+    granted = (
+        f": {'; '.join(r.requirement.describe() for r in lost)}" if lost else " what they granted"
+    )
+    request = append(
+        request,
+        Category.APPROVAL,
+        "Lapsed",
+        actor_id=SYSTEM,
+        at=at,
+        reason=f"{actor_id} may no longer answer{granted}.",
+        approver=actor_id,
+        requirements=[*requirement_ids] or None,
+    )
+    if not requirement_ids:
+        return without(request, [actor_id])
+    left = {r.id: r.binding for r in request.requirements if r.id not in requirement_ids}
+    kept = (a.holding(left) if a.actor_id == actor_id else a for a in request.answers)
+    return request.model_copy(update={"answers": tuple(a for a in kept if a is not None)})
 
 
 def adopt(

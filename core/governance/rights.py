@@ -77,16 +77,17 @@ def is_concerned(request: MutationRequest, person: Person) -> bool:
     return any(not names.isdisjoint(who(request, state)) for state in request.requirements)
 
 
-def still_has(request: MutationRequest, answer: Answer, directory: Directory) -> bool:
-    """Answer whether the directory gives somebody still the right to what they answered.
+def lost(request: MutationRequest, answer: Answer, directory: Directory) -> tuple[str, ...]:
+    """Answer the ids of what somebody answered and the directory gives them no right to any more.
 
     One that was handed on is looked at where it came from; that its time is over takes nothing
     back.
     """
     holder = directory.find(answer.in_place_of or answer.actor_id)
     if holder is None or directory.find(answer.actor_id) is None:
-        return False
-    return all(is_own(holder, r) for r in request.requirements if r.id in answer.bindings)
+        return tuple(answer.bindings)
+    answered = (r for r in request.requirements if r.id in answer.bindings)
+    return tuple(r.id for r in answered if not is_own(holder, r))
 
 
 def named(

@@ -38,6 +38,7 @@ from tests.core.builders import (
     effect,
     granted,
     later,
+    person,
     waiting,
     without,
 )
@@ -489,6 +490,19 @@ def test_asking_again_is_no_news() -> None:
     assert twice.decisions == once.decisions
 
 
+def test_drift_is_named_also_where_it_can_be_read_only_once() -> None:
+    request = approved(by_security(), strategy=REJECT)
+    found = assessment(by_security(), version=MOVED, strategy=REJECT)
+
+    answer = resolution.resolve(
+        request, found, directory=DIRECTORY, at=AT, fence=1, drift=iter(["/plan", "/owner"])
+    )
+
+    assert answer.drift == ("/owner", "/plan")
+    assert answer.rejection is not None
+    assert answer.rejection.metadata["drift"] == ["/owner", "/plan"]
+
+
 def test_drift_is_named_up_to_a_bound() -> None:
     many = tuple(f"/{i:03}" for i in range(resolution.MAX_DRIFT + 5))
 
@@ -547,6 +561,79 @@ def test_g10_who_lost_the_role_does_not_count() -> None:
     )
 
     assert found.revoked == ("ben",)
+
+
+def test_g8_who_lost_one_of_two_rights_goes_on_counting_by_the_other() -> None:
+    both = (by_security(), by_ops())
+    before = granted(waiting(*both), BEN, CARL)
+    assert before.status is Status.APPROVED
+    only_ops = Directory.of([ANA, BEN, person("carl", groups="ops"), DORA])
+
+    after, found = resolve(before, assessment(*both), directory=only_ops)
+
+    assert (found.outcome, found.revoked) == (ResolutionOutcome.REVOKED, ("carl",))
+    assert found.reasons == ("carl may no longer answer all that they granted",)
+    assert after.status is Status.APPROVED
+    carl = after.answer_of("carl")
+    assert carl is not None
+    assert set(carl.bindings) == {by_ops().id}
+    assert after.decisions[-1].code == "Lapsed"
+    assert after.decisions[-1].reason == "carl may no longer answer: 1 of role:security."
+    assert after.decisions[-1].metadata == {
+        "approver": "carl",
+        "requirements": [by_security().id],
+    }
+    _, found = resolve(after, assessment(*both), directory=only_ops)
+    assert found.outcome is VALIDATED
+
+
+def test_g10_who_lost_the_right_to_the_seat_they_fill_fills_it_no_longer() -> None:
+    both = (by_security(), by_ops())
+    before = granted(waiting(*both), BEN, CARL)
+    only_security = Directory.of([ANA, BEN, person("carl", roles="security"), DORA])
+
+    after, _ = resolve(before, assessment(*both), directory=only_security)
+
+    assert after.status is Status.PENDING
+    assert [p.requirement_id for p in after.pending] == [by_ops().id]
+    assert {a.actor_id for a in after.answers} == {"ben", "carl"}
+    assert granted(after, DORA).status is Status.APPROVED
+
+
+def test_a_resolution_that_names_no_part_of_what_was_lost_means_all_of_it() -> None:
+    both = (by_security(), by_ops())
+    before = granted(waiting(*both), BEN, CARL)
+    found = Resolution(
+        round=1, fence=1, at=AT, outcome=ResolutionOutcome.REVOKED, revoked=("carl",)
+    )
+
+    after = resolution.resolved(before, found)
+
+    assert {a.actor_id for a in after.answers} == {"ben"}
+
+
+def test_g2_a_grant_that_has_grown_too_old_decides_neither_outcome_nor_conclusion() -> None:
+    (one_of,) = either([(by("ben", lifetime=timedelta(hours=1)),), (Requirement.check("lint"),)])
+    request = looked_at(granted(waiting(one_of, strategy=LATEST), BEN))
+    assert request.status is Status.APPROVED
+
+    after, found = resolve(
+        request, assessment(one_of, version=MOVED, does=OTHER, strategy=LATEST), hours=2
+    )
+
+    assert found.outcome is RENEWED
+    assert after.status is Status.PENDING
+
+
+def test_who_left_after_their_grant_grew_too_old_is_told_of_once() -> None:
+    timed = by_security(lifetime=timedelta(hours=1))
+    before = granted(waiting(timed), BEN)
+
+    after, found = resolve(before, assessment(timed), directory=without(BEN), hours=2)
+
+    assert (found.outcome, found.revoked) == (ResolutionOutcome.INELIGIBLE, ())
+    assert found.reasons[-1] == "the grant of ben has grown too old"
+    assert codes(after, len(before.decisions)) == ["Lapsed", "Reopened", "Pending"]
 
 
 def test_one_more_grant_than_needed_may_be_lost() -> None:
