@@ -356,9 +356,10 @@ def _in_time(
 ) -> tuple[RequirementState, ...]:
     """Answer those that are still in time, or refuse: a deadline ends its alternative only."""
     due = {r.id: r.deadline for r in opened if r.deadline and r.status != "fulfilled"}
-    in_time = tuple(r for r in opened if not (r.of and r.id in due and due[r.id] <= at))
+    left = [r for r in opened if r.status != "expired"]
+    in_time = tuple(r for r in left if not (r.of and r.id in due and due[r.id] <= at))
     deadline = min([request.expires_at, *(due[r.id] for r in in_time or opened if r.id in due)])
-    if at >= deadline:
+    if at >= deadline or not in_time:
         raise DeadlinePassed(
             f"The deadline of request {request.request_id!r} was {deadline.isoformat()}.",
             request_id=request.request_id,

@@ -30,7 +30,7 @@ def _reason(request: MutationRequest, state: RequirementState) -> PendingReason:
         who=_who(request, state) if state.status == "open" else (),
         needed=needed(state),
         have=have(state),
-        until=state.deadline or request.expires_at,
+        until=min(request.expires_at, state.deadline or request.expires_at),
         open=state.status == "open",
         again_at=state.finding.again_at if state.finding else None,
     )

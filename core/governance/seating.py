@@ -83,7 +83,10 @@ def ended_of(request: MutationRequest) -> frozenset[str]:
 
 
 def is_refused(state: RequirementState) -> bool:
-    """Answer whether so many refuse it that nobody else can help."""
+    """Answer whether so many refuse it that nobody else can help.
+
+    It is counted by itself: how many could answer is known, and not who sits elsewhere by then.
+    """
     if state.requirement.kind not in BY_PEOPLE or not state.refused_by:
         return False
     limit = state.requirement.refusals

@@ -361,6 +361,16 @@ def test_g11_a_grant_after_the_deadline_of_its_alternative_is_late() -> None:
         assert OPS.id in carls.fulfilled
 
 
+def test_g11_a_grant_of_what_has_expired_is_late_whenever_it_was_given() -> None:
+    request = fulfilment.expire(waiting(HURRIED), later(hours=2))
+
+    with pytest.raises(DeadlinePassed) as late:
+        approval.grant(request, BEN, later(minutes=30))
+    assert late.value.details["deadline"] == later(hours=1).isoformat()
+    carls = granted(request, CARL, at=later(minutes=30))
+    assert set(carls.answers[0].bindings) == {OPS.id}
+
+
 def test_the_request_expires_when_the_last_alternative_does() -> None:
     both = choice(
         (by_security(duration=timedelta(hours=1)),), (by_ops(duration=timedelta(hours=3)),)

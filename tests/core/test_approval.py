@@ -348,6 +348,12 @@ def test_the_deadline_of_the_request_holds_for_every_decision() -> None:
         approval.grant(request, BEN, later(days=14))
 
 
+def test_nothing_is_shown_to_be_due_later_than_the_request() -> None:
+    request = waiting(by_security(duration=timedelta(days=30)))
+
+    assert request.pending[0].until == request.expires_at == later(days=14)
+
+
 def test_a_duration_runs_from_when_the_step_opens() -> None:
     request = waiting(by("ben"), by("carl", step=2, duration=timedelta(hours=1)))
     assert fulfilment.next_deadline(request) == later(days=14)
