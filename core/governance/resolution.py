@@ -345,18 +345,17 @@ def adopt(
     strategy = Strategy.strictest([request.strategy, assessment.strategy])
     if moved and strategy is Strategy.REJECT_STALE and request.snapshot is not None:
         return _rejected_as_stale(request, assessment, at, expected=request.snapshot.version)
-    renewed = bool(found.lapsed or found.added) or any(
-        key in found.reset for key in request.fulfilled
-    )
+    asked_again = bool(found.lapsed) or any(key in found.reset for key in request.fulfilled)
+    renewed = bool(found.added) or (asked_again and not _is_met_anyway(request, assessment, at))
     proof = _proof(request, assessment, found, resolution)
     if found.added:
         request = _resolution_decision(request, "RequirementsAdded", actor_id, at, proof)
-    if found.lapsed:
+    if found.lapsed and renewed:
         request = _resolution_decision(request, "RenewedApprovalRequired", actor_id, at, proof)
     elif not moved:
         if not found.added and not _just_validated(request, assessment):
             request = _resolution_decision(request, "Validated", actor_id, at, proof)
-    elif found.kept and request.strategy is not Strategy.REVALIDATE_ON_LATEST:
+    elif _survives(request, found):
         request = _resolution_decision(request, "ApprovalsSurvived", actor_id, at, proof)
     else:
         request = _resolution_decision(request, "RevalidationRequired", actor_id, at, proof)
@@ -366,6 +365,21 @@ def adopt(
     request = request.model_copy(update={"strategy": strategy, "held": None})
     request = _adopted(request, assessment, round_=request.round + (1 if renewed else 0))
     return settle(_with_what_was_found(request, assessment, at), at)
+
+
+def _is_met_anyway(request: MutationRequest, assessment: Assessment, at: datetime) -> bool:
+    """Answer whether an approved request stays so: what is asked again is met by something else."""
+    if request.status is not Status.APPROVED:
+        return False
+    carried = _adopted(request, assessment, round_=request.round)
+    after = settle(_with_what_was_found(carried, assessment, at), at)
+    return after.status is Status.APPROVED and after.closing is None
+
+
+def _survives(request: MutationRequest, found: _Comparison) -> bool:
+    """Answer whether there are grants, and every one of them holds for the effect as it is now."""
+    by_effect = request.strategy is not Strategy.REVALIDATE_ON_LATEST
+    return bool(found.kept) and not found.lapsed and by_effect
 
 
 def _told_of(request: MutationRequest, found: _Comparison, at: datetime) -> MutationRequest:
@@ -627,8 +641,8 @@ def _compared(
         return update | {"outcome": ResolutionOutcome.RENEWED}
     if not base.moved:
         return update
-    keeps = found.kept and request.strategy is not Strategy.REVALIDATE_ON_LATEST
-    outcome = ResolutionOutcome.SURVIVED if keeps else ResolutionOutcome.REVALIDATED
+    survives = _survives(request, found)
+    outcome = ResolutionOutcome.SURVIVED if survives else ResolutionOutcome.REVALIDATED
     return update | {"outcome": outcome}
 
 

@@ -5,6 +5,7 @@ Slow and obvious, in whole hours. The lifecycle is compared with it on random hi
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -408,8 +409,24 @@ class Naive:
             if key in before and moved and self._touched(r, parts[key])
         }
         answered = {key for said in self.said.values() for key in said.given}
-        renewed = bool(touched & (answered | self.done) or asked.keys() - before.keys())
         gone = (before.keys() - asked.keys()) | touched
+        renewed = bool(asked.keys() - before.keys())
+        if touched & (answered | self.done) and not renewed:
+            trial = copy.deepcopy(self)
+            trial._take_over(requirements, now, parts, gone, renewed=False)
+            was_and_is = {self.status, trial.status}
+            renewed = was_and_is != {"Approved"} or trial.is_over
+        self._take_over(requirements, now, parts, gone, renewed=renewed)
+
+    def _take_over(
+        self,
+        requirements: Sequence[Requirement],
+        now: Seen,
+        parts: dict[str, dict[str, int]],
+        gone: set[str],
+        *,
+        renewed: bool,
+    ) -> None:
         self._forget(gone, renewed=renewed)
         for person, said in [*self.said.items()]:
             said.given = {key: hour for key, hour in said.given.items() if key not in gone}

@@ -723,6 +723,51 @@ def test_an_approval_for_the_mutation_stands_while_the_check_beside_it_is_asked_
     assert [p.requirement_id for p in fresh.pending] == [SMOKE.id]
 
 
+def met_twice(strategy: Strategy = KEEP) -> tuple[MutationRequest, Requirement]:
+    """Answer a request that people grant and a check lets through, where either suffices."""
+    (choice,) = either([(SECURITY,), (BY_MUTATION if strategy is KEEP else SMOKE,)])
+    request = granted(waiting(choice, strategy=strategy), BEN)
+    (other,) = (r.requirement for r in request.requirements if r.requirement.kind == "check")
+    request = waits.found(request, found_of(request, other, "holds"), AT)
+    assert state_of(request, choice).met_by == (SECURITY.id,)
+    return request, choice
+
+
+def test_where_something_else_meets_what_lapsed_nothing_is_said_to_be_renewed() -> None:
+    request, choice = met_twice()
+
+    found = resolve(request, choice, version=4, does=OTHER)
+    after = resolution.resolved(request, found)
+
+    assert (found.outcome, found.lapsed) == (ResolutionOutcome.REVALIDATED, ("ben",))
+    assert (after.status, after.round) == (Status.APPROVED, 1)
+    assert state_of(after, choice).met_by == (BY_MUTATION.id,)
+    said = decision(after, "RevalidationRequired")
+    assert said.metadata["grants_lapsed"] == ["ben"]
+    assert "RenewedApprovalRequired" not in [d.code for d in after.decisions]
+    assert decision(after, "Renewed").metadata == {"requirement": SECURITY.id}
+
+
+def test_a_check_that_is_asked_again_beside_what_is_met_begins_no_new_round() -> None:
+    request, choice = met_twice(LATEST)
+
+    found = resolve(request, choice, version=4, does=OTHER, strategy=LATEST)
+    after = resolution.resolved(request, found)
+
+    assert found.outcome is ResolutionOutcome.REVALIDATED
+    assert (after.status, after.round) == (Status.APPROVED, 1)
+    assert state_of(after, SMOKE).status == "open"
+
+
+def test_a_waiting_request_of_which_grants_lapse_is_renewed() -> None:
+    request = granted(waiting(by_security(2)), BEN)
+
+    fresh = resolution.adopt(request, assessment(by_security(2), version=4, does=OTHER), AT)
+
+    assert (fresh.status, fresh.round) == (Status.PENDING, 2)
+    assert decision(fresh, "RenewedApprovalRequired").metadata["grants_lapsed"] == ["ben"]
+
+
 # What is carried over.
 
 
