@@ -28,6 +28,7 @@ from pydantic import JsonValue, ValidationError
 
 from .errors import DefinitionError, InvalidValue
 from .model import Value
+from .reading import read, require_readable
 from .secrets import secret_paths
 from .validation import Severity
 
@@ -98,7 +99,8 @@ def contract_of(payload: type[Payload]) -> Contract:
     """Answer what is agreed for a payload model.
 
     Raises:
-        DefinitionError: It names no contract, or has secret fields.
+        DefinitionError: It names no contract, has secret fields, or would not be read as it is
+            written.
     """
     if payload.__contract__ is None:
         raise DefinitionError(
@@ -110,6 +112,7 @@ def contract_of(payload: type[Payload]) -> Contract:
             f"{payload.__name__} has secret fields ({', '.join(paths)}), and a side effect is "
             "recorded and handed to others; say where the secret is kept instead."
         )
+    require_readable(payload)
     return payload.__contract__
 
 
@@ -146,7 +149,7 @@ class Contracts:
         if known is None:
             return side_effect.payload
         try:
-            return known.model_validate(side_effect.payload)
+            return read(known, side_effect.payload)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the whole"

@@ -19,6 +19,7 @@ from .model import Value
 from .mutation import Mutation, RiskLevel, S
 from .options import DEFAULT, Options
 from .policy import Policy, check_names
+from .reading import read, require_readable
 from .requirements import LONGEST, Strategy
 from .secrets import told
 from .survey import NOTHING_DECLARED, Survey, survey
@@ -91,7 +92,8 @@ class Domain(Generic[S]):
             besides its requester and operators.
 
     Raises:
-        DefinitionError: A name is malformed or used twice, or something is missing.
+        DefinitionError: A name is malformed or used twice, something is missing, a policy is never
+            asked, or the state or a mutation would not be read as it is written.
     """
 
     name: str
@@ -118,17 +120,24 @@ class Domain(Generic[S]):
         if not NAME.match(self.name):
             message = f"The domain name {self.name!r} must match {NAME.pattern}."
             raise DefinitionError(message)
+        for name in ("mutations", "policies", "facts", "checks"):
+            # They are gone through more than once; an iterator would be exhausted by then.
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.mutations:
             message = f"The domain {self.name!r} has no mutations."
             raise DefinitionError(message)
         seen: set[tuple[str, int]] = set()
         for mutation in self.mutations:
+            self._check_mutation(mutation)
             key = (mutation.name(), mutation.schema_version)
             if key in seen:
                 message = f"The domain {self.name!r} registers {key[0]} v{key[1]} twice."
                 raise DefinitionError(message)
             seen.add(key)
+        survey(self.state)
+        require_readable(self.state)
         check_names(self.policies)
+        self._check_asked(self.policies)
         self._check_facts()
         self._check_waits()
         if not timedelta(0) < self.expires_in <= LONGEST:
@@ -202,7 +211,7 @@ class Domain(Generic[S]):
         mutation_type = self.mutation(name, version)
         declared = survey(mutation_type)
         try:
-            return mutation_type.model_validate(dict(parameters))
+            return read(mutation_type, parameters)
         except ValidationError as error:
             message = f"The parameters of {name} do not validate: {problems(error, declared)}."
             raise InvalidParameters(message, mutation_type=name) from error
@@ -235,7 +244,7 @@ class Domain(Generic[S]):
                 if not isinstance(document, dict):
                     break
                 document = (self.upgrades or {})[version](document)
-            return self.state.model_validate(document)
+            return read(self.state, document)
         except ValidationError as error:
             message = f"A state of {self.name!r} cannot be read: {problems(error, declared)}."
             raise InvalidValue(message) from error
@@ -246,6 +255,30 @@ class Domain(Generic[S]):
     def check(self, name: str) -> Check | Callback | None:
         """Answer the check of that name, or nothing: then whatever demands it waits."""
         return next((each for each in self.checks if each.name == name), None)
+
+    def _check_mutation(self, mutation: Any) -> None:
+        """Refuse what cannot be made, or not be made again of its record."""
+        if not (isinstance(mutation, type) and issubclass(mutation, Mutation)):
+            message = f"The domain {self.name!r} registers {mutation!r}, which is no mutation type."
+            raise DefinitionError(message)
+        if missing := sorted(mutation.__abstractmethods__):
+            message = (
+                f"The domain {self.name!r} registers {mutation.name()}, which is abstract: "
+                f"it has no {' and no '.join(missing)}."
+            )
+            raise DefinitionError(message)
+        survey(mutation)
+        require_readable(mutation)
+
+    def _check_asked(self, policies: Iterable[Policy]) -> None:
+        for each in policies:
+            if each.applies_to == ():
+                message = (
+                    f"The policy {each.name!r} of {self.name!r} applies to no mutation, so nobody "
+                    "would ask it; leave it out, or say None for all."
+                )
+                raise DefinitionError(message)
+            self._check_asked(each.parts)
 
     def _check_waits(self) -> None:
         names = [each.name for each in self.checks]

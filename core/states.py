@@ -19,6 +19,7 @@ from .digests import jsonable
 from .documents import escaped
 from .errors import MutatorError, WrongType
 from .mutation import S
+from .reading import read
 from .survey import Survey, survey
 
 
@@ -70,7 +71,7 @@ def _written(state: Any) -> JsonValue:
 def _read(state_type: type[S], document: JsonValue) -> S:
     """Read the new state as the next request will."""
     try:
-        return state_type.model_validate(document)
+        return read(state_type, document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "/".join(str(part) for part in first["loc"])

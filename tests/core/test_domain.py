@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from pydantic import field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field, field_validator
 
-from core import Domain, Domains
+from core import Domain, Domains, Engine, Facts, Intent, Mutation, any_of
 from core.audit import MutationRecord
 from core.checks import Callback, Check
 from core.domain import STATE_ID, key_of
@@ -20,9 +20,10 @@ from core.errors import (
     UnknownDomain,
     UnknownMutation,
 )
+from core.facts import Fact
 from core.mutation import RiskLevel
-from core.policy import allow, policy
-from tests.core.builders import ChoosePlan, IncreaseQuota, Quota
+from core.policy import Policy, allow, policy
+from tests.core.builders import AT, ChoosePlan, Clock, Ids, IncreaseQuota, Quota, context
 
 
 class IncreaseQuotaToo(IncreaseQuota):
@@ -39,6 +40,58 @@ class Fussy(IncreaseQuota):
     @classmethod
     def _known(cls, amount: int) -> int:
         return {1: 1}[amount]
+
+
+class Unfinished(Mutation[Quota]):
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="begin")
+
+
+class Doubled(IncreaseQuota):
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's way
+    @property
+    def double(self) -> int:
+        return self.amount * 2
+
+
+class Unreadable(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    from_: str = Field(default="", serialization_alias="from")
+
+
+class Mute(BaseModel):
+    token: SecretStr = SecretStr("")
+
+
+class Route(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    from_: str = Field(default="nowhere", alias="from")
+    via: str = Field(default="nowhere", validation_alias="over")
+    hops: int = 0
+
+
+class SetFrom(Mutation[Route]):
+    model_config = ConfigDict(strict=True)
+
+    source: str = Field(alias="from")
+    on: date = date(2026, 1, 5)
+    hops: int = 1
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="set from")
+
+    def apply(self, state: Route) -> Route:
+        return state.model_copy(update={"hops": self.hops})
+
+
+def never_asked() -> Policy:
+    rule = policy(name="never")(allow)
+    rule.applies_to = ()
+    return rule
 
 
 def domain(**more: Any) -> Domain[Quota]:
@@ -71,6 +124,14 @@ def domain(**more: Any) -> Domain[Quota]:
             "lets grants of risk high never count",
         ),
         ({"schema_version": 3, "upgrades": {1: dict}}, "version 2 and no upgrade"),
+        ({"mutations": [Unfinished]}, "Unfinished, which is abstract: it has no apply"),
+        ({"mutations": [Quota]}, "Quota.*no mutation type"),
+        ({"mutations": ["ChoosePlan"]}, "'ChoosePlan', which is no mutation type"),
+        ({"policies": [never_asked()]}, "'never' of 'quota' applies to no mutation"),
+        ({"policies": [any_of(never_asked(), name="either")]}, "'never' of 'quota' applies to no"),
+        ({"state": Unreadable}, "'from_' is written as 'from' and not read"),
+        ({"mutations": [Doubled]}, "Doubled .*'double' is computed and written"),
+        ({"state": Mute}, "SecretStr is written as asterisks"),
     ],
 )
 def test_a_domain_that_cannot_work_is_refused(wrong: dict[str, Any], sentence: str) -> None:
@@ -144,6 +205,45 @@ def test_a_long_list_of_problems_is_cut() -> None:
 def test_whatever_a_validator_raises_the_parameters_are_invalid() -> None:
     with pytest.raises(InvalidParameters, match="KeyError"):
         domain().read_mutation("Fussy", {"amount": 2})
+
+
+def test_what_is_handed_over_once_is_kept() -> None:
+    quota = domain(
+        mutations=iter([IncreaseQuota, ChoosePlan]),
+        policies=iter([policy(name="a")(allow)]),
+        facts=(Fact(name, print) for name in "ab"),
+        checks=map(Callback, ["ci", "load"]),
+    )
+
+    for _ in range(2):
+        assert quota.mutation("ChoosePlan") is ChoosePlan
+        assert [each.name for each in quota.policies] == ["a"]
+        assert [each.name for each in quota.facts] == ["a", "b"]
+        assert quota.check("load")
+
+
+def test_aliased_fields_are_kept_by_a_change_and_read_again() -> None:
+    routes = Domain(name="routes", state=Route, mutations=[SetFrom])
+    route = routes.read_state({"from": "Rome", "over": "Bern"}, 1)
+    given: dict[str, Any] = {"from": "Oslo", "on": "2026-01-06"}
+
+    mutation = routes.read_mutation("SetFrom", given)
+    engine = Engine(clock=Clock(), new_id=Ids())
+    result = engine.execute(mutation, route, context=context(), facts=Facts(AT))
+
+    assert (route.from_, route.via) == ("Rome", "Bern")
+    assert result.effect.changes.paths == ("/hops",)
+    assert result.state == route.model_copy(update={"hops": 1})
+    assert routes.read_state(result.document, 1) == result.state
+    assert routes.read_record(record(mutation)) == mutation
+
+
+@pytest.mark.parametrize("wrong", [{"hops": "1"}, {"on": 5}, {"from": 1}])
+def test_a_strict_mutation_takes_what_json_says_and_nothing_else(wrong: dict[str, Any]) -> None:
+    routes = Domain(name="routes", state=Route, mutations=[SetFrom])
+
+    with pytest.raises(InvalidParameters):
+        routes.read_mutation("SetFrom", {"from": "Oslo", **wrong})
 
 
 def test_a_state_is_read_and_lifted_from_older_forms() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from core.contracts import Contract, Contracts, Payload, contract_of
 from core.effects import SideEffect
@@ -27,6 +27,13 @@ class PriceChanged(Payload, contract="price.changed", version=2, requires_action
     cents: int
     since: date = date(2026, 1, 1)
     rate: Decimal = Decimal("1.0")
+
+
+class Moved(Payload, contract="moved"):
+    model_config = ConfigDict(strict=True)
+
+    from_: str = Field(alias="from")
+    on: date = date(2026, 1, 5)
 
 
 class Outage(Payload, contract="outage", severity=Severity.CRITICAL, on_failure="compensate"):
@@ -47,6 +54,23 @@ def said(payload: Any) -> str:
         case dict() as unknown:
             return f"unknown: {sorted(unknown)}"
     return "?"
+
+
+def test_a_payload_with_aliased_and_strict_fields_is_read_again() -> None:
+    moved = Moved.model_validate({"from": "Oslo"})
+
+    assert Contracts([Moved]).read(SideEffect.of(moved)) == moved
+
+
+def test_a_payload_that_would_not_be_read_as_it_is_written_is_refused() -> None:
+    class Lost(Payload, contract="lost"):
+        model_config = ConfigDict(serialize_by_alias=True)
+
+        from_: str = Field(default="", serialization_alias="from")
+
+    for ask in (lambda: SideEffect.of(Lost()), lambda: Contracts([Lost])):
+        with pytest.raises(DefinitionError, match="Lost cannot be read as it is written"):
+            ask()
 
 
 def test_a_payload_becomes_a_side_effect_of_its_contract() -> None:
