@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
@@ -86,6 +87,26 @@ class SetFrom(Mutation[Route]):
 
     def apply(self, state: Route) -> Route:
         return state.model_copy(update={"hops": self.hops})
+
+
+class Tariff(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    since: date = date(2026, 1, 5)
+    price: Decimal = Decimal("1.10")
+    steps: tuple[int, ...] = (1, 2**60)
+    risk: RiskLevel = RiskLevel.LOW
+
+
+class SetSince(Mutation[Tariff]):
+    since: date
+
+    @property
+    def intent(self) -> Intent:
+        return Intent(operation="set since")
+
+    def apply(self, state: Tariff) -> Tariff:
+        return state.model_copy(update={"since": self.since})
 
 
 def never_asked() -> Policy:
@@ -236,6 +257,18 @@ def test_aliased_fields_are_kept_by_a_change_and_read_again() -> None:
     assert result.state == route.model_copy(update={"hops": 1})
     assert routes.read_state(result.document, 1) == result.state
     assert routes.read_record(record(mutation)) == mutation
+
+
+def test_a_strict_state_is_changed_and_read_again() -> None:
+    tariffs = Domain(name="tariffs", state=Tariff, mutations=[SetSince])
+    engine = Engine(clock=Clock(), new_id=Ids())
+    mutation = tariffs.read_mutation("SetSince", {"since": "2026-02-01"})
+
+    result = engine.execute(mutation, Tariff(), context=context(), facts=Facts(AT))
+
+    assert result.state == Tariff(since=date(2026, 2, 1))
+    assert result.effect.changes.paths == ("/since",)
+    assert tariffs.read_state(result.document, 1) == result.state
 
 
 @pytest.mark.parametrize("wrong", [{"hops": "1"}, {"on": 5}, {"from": 1}])
