@@ -80,8 +80,9 @@ class Effect(Value):
 
         Args:
             covers: What they cover, as JSON Pointer prefixes.
-            among: What all of them together cover. What nobody covers belongs to everybody, and
-                so do side effects, which have no path: nothing changes without being asked again.
+            among: What all who answer for a part of it cover. What nobody covers belongs to
+                everybody, and so do side effects, which have no path: nothing changes without
+                being asked again.
         """
         mine = self.changes.covered(covers)
         if mine is not self.changes:
