@@ -6,7 +6,9 @@ evaluation answers a time-out and drops what the thread brings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +38,7 @@ from core.governance.people import Directory
 from core.governance.request import MutationRequest, Rejection
 from core.governance.waits import demands
 from core.mutation import Mutation
+from core.observers import Observer
 from core.policy import digest_of_policies
 from core.requirements import Requirement, RequirementKind
 from core.result import ExecutionResult, Outcome
@@ -47,6 +50,8 @@ from .author_code import in_thread
 from .looking import look
 from .outside import Outside
 from .states import declared_by, first_version, state_digest
+
+log = logging.getLogger("mutator.evaluation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +167,7 @@ def evaluate(
         directory: Who could answer what is demanded.
     """
     domain = loaded.domain
-    engine = Engine(
-        clock=outside.clock,
-        new_id=outside.new_id,
-        options=domain.options,
-        redactor=outside.redactor,
-    )
+    engine = _engine(outside, domain, domain.observers)
     subject = Subject(
         state_id=request.state_id,
         version=loaded.stored.version,
@@ -195,23 +195,43 @@ def evaluate(
         # What altered what was loaded would be run again on what it made of it.
         if raised(result) and not isinstance(result.error, InputAltered):
             result = in_thread(run, domain.options.timeout)
-    except ExecutionTimeout as late:
-        result = engine.dropped(
-            loaded.mutations,
-            loaded.state,
-            context=context,
-            facts=facts,
-            subject=subject,
-            records=loaded.records,
-            state_digest=loaded.stored.digest,
-            error=late,
-        )
+    except ExecutionTimeout as error:
+        late = error
+
+        def dropped(by: Engine) -> ExecutionResult[Any]:
+            return by.dropped(
+                loaded.mutations,
+                loaded.state,
+                context=context,
+                facts=facts,
+                subject=subject,
+                records=loaded.records,
+                state_digest=loaded.stored.digest,
+                error=late,
+            )
+
+        result = dropped(_engine(outside, domain))
+        if domain.observers:
+            with suppress(ExecutionTimeout):  # it may be an observer that does not come back
+                result = in_thread(lambda: dropped(engine), domain.options.timeout)
+    for failure in result.observer_failures:
+        log.warning("An observer of %s raised: %s", request.request_id, failure)
     assessment = assessment_of(request, loaded, result, directory)
     if assessment.rejection is None and (
         found := look(outside, request, assessment.requirements, facts.at)
     ):
         assessment = assessment.model_copy(update={"findings": found})
     return Evaluation(loaded, facts, result, assessment)
+
+
+def _engine(outside: Outside, domain: Domain[Any], observers: Sequence[Observer] = ()) -> Engine:
+    return Engine(
+        clock=outside.clock,
+        new_id=outside.new_id,
+        options=domain.options,
+        observers=observers,
+        redactor=outside.redactor,
+    )
 
 
 def assessment_of(

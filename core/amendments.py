@@ -22,6 +22,7 @@ from .documents import above, by_key, unescaped
 from .errors import DefinitionError, InvalidAmendment, PolicyConflict
 from .model import Value
 from .mutation import S
+from .reading import read
 from .survey import Survey, survey
 from .validation import Issue, Severity
 
@@ -329,7 +330,7 @@ class _Whose:
 
 def _read(state_type: type[S], document: JsonValue, amendments: Sequence[Amendment]) -> S:
     try:
-        return state_type.model_validate(document)
+        return read(state_type, document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = "".join(f"/{part}" for part in first["loc"])

@@ -17,6 +17,7 @@ from .errors import DefinitionError, InvalidParameters, InvalidValue, UnknownDom
 from .facts import LONGEST_LOOKUP, Fact
 from .model import Value
 from .mutation import Mutation, RiskLevel, S
+from .observers import Observer
 from .options import DEFAULT, Options
 from .policy import Policy, check_names
 from .reading import read, require_readable
@@ -90,6 +91,9 @@ class Domain(Generic[S]):
             resolved against it, or are superseded; a request may say otherwise.
         may_supersede: Answers whether an actor may let a newer request take an older one's place,
             besides its requester and operators.
+        observers: Watch every run of the engine for this domain: assessments, resolutions and
+            commits, more than one for a request. They are called from several threads at once, and
+            what they take counts into the time that a worker waits for a run.
 
     Raises:
         DefinitionError: A name is malformed or used twice, something is missing, a policy is never
@@ -114,13 +118,14 @@ class Domain(Generic[S]):
     lifetimes: Mapping[RiskLevel, timedelta] | None = None
     on_state_moved: Literal["wait", "supersede"] = "wait"
     may_supersede: Callable[[str, str], bool] | None = None
+    observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later."""
         if not NAME.match(self.name):
             message = f"The domain name {self.name!r} must match {NAME.pattern}."
             raise DefinitionError(message)
-        for name in ("mutations", "policies", "facts", "checks"):
+        for name in ("mutations", "policies", "facts", "checks", "observers"):
             # They are gone through more than once; an iterator would be exhausted by then.
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.mutations:
@@ -138,6 +143,10 @@ class Domain(Generic[S]):
         require_readable(self.state)
         check_names(self.policies)
         self._check_asked(self.policies)
+        for observer in self.observers:
+            if not isinstance(observer, Observer):
+                message = f"The domain {self.name!r} has an observer {observer!r} that is none."
+                raise DefinitionError(message)
         self._check_facts()
         self._check_waits()
         if not timedelta(0) < self.expires_in <= LONGEST:

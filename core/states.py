@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from .changes import ChangeSet, diff
-from .digests import jsonable
+from .digests import MAX_LEVELS, jsonable
 from .documents import escaped
 from .errors import MutatorError, WrongType
 from .mutation import S
@@ -139,7 +139,7 @@ class _Parts:
             return self._maps(old, new, keys, path, None)
         if type(old) is list and type(new) is list and keys is not None and keys.key is not None:
             return self._keyed(old, new, keys.key, path)
-        return jsonable(old), jsonable(new)
+        return _part(old, path), _part(new, path)
 
     def _maps(
         self,
@@ -156,7 +156,7 @@ class _Parts:
             if was is now:
                 continue
             if now is _GONE:
-                olds[name] = jsonable(was)
+                olds[name] = _part(was, f"{path}/")
                 continue
             kind = type(was)
             if kind is type(now) and (
@@ -166,7 +166,8 @@ class _Parts:
             part = (keys.fields.get(name) or keys.items) if keys is not None else None
             olds[name], news[name] = self.of(was, now, part, f"{path}/{escaped(name)}")
         if fields is None:
-            news.update((name, jsonable(new[name])) for name in new.keys() - old.keys())
+            added = new.keys() - old.keys()
+            news.update((name, _part(new[name], f"{path}/")) for name in added)
         return olds, news
 
     def _keyed(
@@ -178,10 +179,14 @@ class _Parts:
         before, after = (
             [_by_key(item, key) for item in items] for items in (new[:first], new[last:])
         )
-        return (
-            [*before, *map(jsonable, old[first:upto]), *after],
-            [*before, *map(jsonable, new[first:last]), *after],
-        )
+        differing = old[first:upto], new[first:last]
+        gone, come = ([_part(item, f"{path}/") for item in items] for items in differing)
+        return [*before, *gone, *after], [*before, *come, *after]
+
+
+def _part(value: Any, path: str) -> JsonValue:
+    """Write what lies at a path, which may be nested only as deep as the whole leaves to it."""
+    return jsonable(value, levels=MAX_LEVELS - path.count("/"))
 
 
 def _by_key(item: Any, key: str) -> JsonValue:

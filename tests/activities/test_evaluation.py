@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from temporalio.client import Client
 
 from activities.evaluation import Evaluation, evaluate, load
 from activities.outside import Outside
-from core import Domains, Facts, Mode, Policy, PolicyDecision, allow, amend, policy
+from core import (
+    Domains,
+    ExecutionResult,
+    Facts,
+    Mode,
+    Observer,
+    Options,
+    Outcome,
+    Policy,
+    PolicyDecision,
+    allow,
+    amend,
+    policy,
+)
 from core.audit import MutationRecord
+from core.context import ExecutionContext
 from core.errors import InvalidValue, UnknownMutation, UnknownState
 from core.governance.lifecycle import submit
 from core.governance.request import MutationRequest, Snapshot, Wish, WishedMutation
@@ -94,11 +110,11 @@ def amending(paths: dict[str, object], asked_for: list[str]) -> Policy:
     return meddling
 
 
-def evaluated(*policies: Policy) -> Evaluation:
+def evaluated(*policies: Policy, **more: Any) -> Evaluation:
     """Evaluate a request in a domain that holds what raises."""
     outside = Outside(
         store=MemoryStore(),
-        domains=Domains([box.make("held", policies=policies, on_error="hold")]),
+        domains=Domains([box.make("held", policies=policies, on_error="hold", **more)]),
         directory=lambda: PEOPLE,
         client=cast("Client", None),
     )
@@ -166,3 +182,56 @@ def test_the_digest_of_the_state_that_was_judged_stands_in_the_audit_entry() -> 
     found = evaluated()
 
     assert found.result.audit.state_digest == found.loaded.stored.digest
+
+
+class Noting(Observer):
+    """Keeps what it sees of a run, after what it is told to do."""
+
+    def __init__(self, doing: Callable[[], object] = lambda: None) -> None:
+        self.doing = doing
+        self.seen: list[tuple[str, Outcome]] = []
+
+    def after(self, result: ExecutionResult[Any], run: ExecutionContext) -> None:
+        self.seen.append((result.audit.subject.state_id, result.outcome))
+        self.doing()
+
+    def failed(self, result: ExecutionResult[Any], run: ExecutionContext) -> None:
+        self.seen.append((result.audit.subject.state_id, result.outcome))
+        self.doing()
+
+
+def broken() -> None:
+    raise RuntimeError("blind")
+
+
+def test_the_observers_of_a_domain_watch_its_runs_and_are_logged_where_they_raise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sees, blind = Noting(), Noting(broken)
+
+    found = evaluated(observers=[sees, blind])
+
+    assert sees.seen == blind.seen == [("held/a", Outcome.SIMULATED)]
+    assert found.result.is_success
+    assert [r.getMessage() for r in caplog.records] == [
+        "An observer of r raised: Noting: RuntimeError: blind"
+    ]
+
+
+def test_observers_see_that_a_run_never_came_back_and_are_left_behind_themselves() -> None:
+    over = threading.Event()
+    sees, stays = Noting(), Noting(lambda: over.wait(60))
+
+    @policy()
+    def stuck(*_: object) -> PolicyDecision:
+        over.wait(60)
+        return allow()
+
+    try:
+        seen = evaluated(stuck, observers=[sees], options=Options(timeout=0.1))
+        alone = evaluated(stuck, observers=[stays], options=Options(timeout=0.1))
+    finally:
+        over.set()
+
+    assert seen.result.outcome is alone.result.outcome is Outcome.TIMED_OUT
+    assert sees.seen[0] == stays.seen[0] == ("held/a", Outcome.TIMED_OUT)

@@ -351,3 +351,8 @@ def test_two_domains_of_one_name_are_refused() -> None:
 )
 def test_a_state_id_is_a_domain_and_a_key(state_id: str, fits: bool) -> None:
     assert bool(STATE_ID.match(state_id)) == fits
+
+
+def test_an_observer_of_a_domain_is_one() -> None:
+    with pytest.raises(DefinitionError, match="observer 7 that is none"):
+        Domain("quota", Quota, [IncreaseQuota], observers=[7])  # type: ignore[list-item]  # it is what is tried

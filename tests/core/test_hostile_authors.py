@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from itertools import count
 from typing import Annotated, Any
 
@@ -27,7 +28,7 @@ from core.facts import Facts
 from core.history import replay
 from core.metrics import Collector, Durations
 from core.options import DEFAULT, STRICT
-from core.policy import PolicyDecision, allow, deny, policy, require
+from core.policy import PolicyDecision, allow, amend, deny, policy, require
 from core.result import ExecutionResult
 from core.secrets import HmacRedactor
 from tests.core.builders import AT, Clock, Ids, Notes, by_security, context
@@ -378,6 +379,23 @@ def test_what_a_policy_demands_is_kept_as_it_was_said() -> None:
     (decision,) = run(COUNT, policy(name="p")(lambda *_: require(demanded))).ruling.decisions
 
     assert decision.requirements == (demanded.model_copy(update={"demanded_by": ("p",)}),)
+
+
+class Aliased(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    count: int = 1
+    from_: str = Field(default="nowhere", alias="from")
+    since: date = date(2026, 1, 5)
+
+
+def test_a_state_with_an_alias_in_strict_mode_is_amended_like_any_other() -> None:
+    amending = policy(name="p")(lambda *_: amend({"/from_": "Oslo"}))
+    before = Aliased.model_validate({"from": "Rome"})
+
+    result = run(COUNT, amending, state=before)
+
+    assert result.state == before.model_copy(update={"count": 2, "from_": "Oslo"})
 
 
 # Observers.

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cached_property
+from itertools import count
 from typing import Annotated, Any, Literal, NoReturn, Self
 from uuid import UUID
 
@@ -34,7 +35,7 @@ from pydantic_core import core_schema
 from core import states
 from core.changes import Identity, apply
 from core.digests import jsonable
-from core.errors import WrongType
+from core.errors import InvalidValue, WrongType
 from core.states import settle, settle_wholly
 
 
@@ -410,9 +411,9 @@ def test_only_what_changed_is_written(
     wrote: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def write(value: Any) -> Any:
+    def write(value: Any, **more: Any) -> Any:
         written.append(value)
-        return jsonable(value)
+        return jsonable(value, **more)
 
     def wholly(*_: Any) -> NoReturn:
         raise AssertionError("The whole documents were compared.")
@@ -569,3 +570,47 @@ def test_only_what_changed_is_looked_into() -> None:
 
     assert changes.paths == ("/all/7/number", "/rows/a/name", "/rows/a/seen")
     assert set(looked_at) == {1000, 2000}
+
+
+class Box(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    inside: Box | None = None
+    parts: dict[str, Box] = Field(default_factory=dict)
+    shelf: Annotated[list[Box], Identity("name")] = Field(default_factory=list)
+
+
+def deep(levels: int, innermost: Box) -> Box:
+    box = innermost
+    for _ in range(levels):
+        box = Box(inside=box)
+    return box
+
+
+def can_be_written(box: Box) -> bool:
+    try:
+        jsonable(box)
+    except InvalidValue:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "innermost",
+    [
+        Box(parts={"a": Box()}),
+        Box(shelf=[Box(name="a"), Box(name="b")]),
+        Box(inside=Box(parts={"a": Box()})),
+    ],
+)
+def test_a_state_is_nested_no_deeper_part_by_part_than_as_a_whole(innermost: Box) -> None:
+    too_deep = next(n for n in count() if not can_be_written(deep(n, innermost)))
+    fits = deep(too_deep - 1, innermost)
+
+    for way in (settle, settle_wholly):
+        read, changes = way(deep(too_deep - 1, Box()), fits)
+        assert jsonable(read) == jsonable(fits)
+        assert not changes.is_empty
+        with pytest.raises(WrongType, match="nested deeper"):
+            way(deep(too_deep, Box()), deep(too_deep, innermost))
