@@ -143,10 +143,7 @@ class Domain(Generic[S]):
         require_readable(self.state)
         check_names(self.policies)
         self._check_asked(self.policies)
-        for observer in self.observers:
-            if not isinstance(observer, Observer):
-                message = f"The domain {self.name!r} has an observer {observer!r} that is none."
-                raise DefinitionError(message)
+        self._check_observers(self.observers)
         self._check_facts()
         self._check_waits()
         if not timedelta(0) < self.expires_in <= LONGEST:
@@ -301,6 +298,12 @@ class Domain(Generic[S]):
                     f"The domain {self.name!r} lets grants of risk {risk} never count, or for more "
                     f"than {LONGEST.days} days; leave the risk out where none lapses."
                 )
+                raise DefinitionError(message)
+
+    def _check_observers(self, observers: Iterable[object]) -> None:
+        for each in observers:
+            if not isinstance(each, Observer):
+                message = f"The domain {self.name!r} has an observer {each!r} that is none."
                 raise DefinitionError(message)
 
     def _check_facts(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field, field_validator
 
-from core import Domain, Domains, Engine, Facts, Intent, Mutation, any_of
+from core import Domain, Domains, Engine, Facts, Intent, Mutation, Observer, any_of
 from core.audit import MutationRecord
 from core.checks import Callback, Check
 from core.domain import STATE_ID, key_of
@@ -355,4 +355,4 @@ def test_a_state_id_is_a_domain_and_a_key(state_id: str, fits: bool) -> None:
 
 def test_an_observer_of_a_domain_is_one() -> None:
     with pytest.raises(DefinitionError, match="observer 7 that is none"):
-        Domain("quota", Quota, [IncreaseQuota], observers=[7])  # type: ignore[list-item]  # it is what is tried
+        Domain("quota", Quota, [IncreaseQuota], observers=[Observer(), 7])  # type: ignore[list-item]  # it is what is tried
