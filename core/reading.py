@@ -144,7 +144,7 @@ def _forms(schema: Any) -> Iterator[_Form]:
             todo.extend((part, name, config, own) for part in each)
         if not isinstance(each, dict):
             continue
-        kind = each["type"]
+        kind = each.get("type")
         if "cls" in each:
             name, config = each["cls"].__name__, each.get("config", {})
         own = own or kind in _BEFORE or "serialization" in each
