@@ -43,14 +43,14 @@ test-core: .venv-core/.stamp ## core alone, where nothing but what it may need i
 	.venv-core/bin/python -m pytest -c tests/core/pytest.ini tests/core $(ARGS)
 
 coverage-core: .venv/.stamp ## fails unless core's own tests take every branch of core
-	$(BIN)/python -m pytest tests/core -q --cov core --cov-branch --cov-fail-under 100 \
+	HYPOTHESIS_PROFILE=brief $(BIN)/python -m pytest tests/core -q --cov core --cov-branch --cov-fail-under 100 \
 		--cov-report term-missing:skip-covered $(ARGS)
 
 laws: .venv/.stamp ## core's tests with a thousand random cases each; takes its time
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/core $(ARGS)
 
 mutants: .venv-mutants/.stamp ## alters core line by line and sees whether a test minds; long, resumes
-	HYPOTHESIS_PROFILE=mutants .venv-mutants/bin/mutmut run $(ARGS)
+	HYPOTHESIS_PROFILE=brief .venv-mutants/bin/mutmut run $(ARGS)
 	.venv-mutants/bin/mutmut results | awk '!/: not checked$$/'
 
 check: .venv/.stamp ## format, lint, types, walls between rooms, Compose file, Dockerfile
