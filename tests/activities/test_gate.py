@@ -1,4 +1,4 @@
-"""Who may ask for what: a request's own workflow, or that of the one that takes its place."""
+"""Who may ask for what: a request's own workflow, or the one whose business it is."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.gate import OnlyItsWorkflow
 from tests.activities.desk import NOON, Desk
-from wire.asks import LookAt, Reconcile, StoreComment, SupersedeRequest
-from wire.names import WORKFLOW_TYPE
+from wire.asks import (
+    Authenticate,
+    DispatchSideEffects,
+    LookAt,
+    Reconcile,
+    SendWakeups,
+    StoreComment,
+    SupersedeRequest,
+)
+from wire.names import DISPATCHER_TYPE, RECONCILER_TYPE, WORKFLOW_TYPE, dispatcher_id
 
 COMMENT = StoreComment(request_id="r", comment_id="c", actor_id="ben", text="", at=NOON)
 SUPERSEDE = SupersedeRequest(request_id="r", by="s", actor_id="dan", at=NOON)
+WAKE = SendWakeups(request_id="r", state_id="box/a")
+DISPATCH = DispatchSideEffects(state_id="box/a")
+SWEEP = Reconcile(at=NOON)
+WHO = Authenticate(request_id="", state_id="", actor_id="ben")
+DISPATCHER = dispatcher_id("box/a")
 
 
 class Behind(ActivityInboundInterceptor):
@@ -30,7 +43,7 @@ class Behind(ActivityInboundInterceptor):
         return "done"
 
 
-def asked(ask: object, workflow_id: str | None, type_: str = WORKFLOW_TYPE) -> object:
+def asked(ask: object, workflow_id: str | None, type_: str | None = WORKFLOW_TYPE) -> object:
     gate = OnlyItsWorkflow().intercept_activity(Behind())
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, workflow_id=workflow_id, workflow_type=type_)
@@ -39,14 +52,23 @@ def asked(ask: object, workflow_id: str | None, type_: str = WORKFLOW_TYPE) -> o
 
 
 @pytest.mark.parametrize(
-    ("ask", "who"), [(COMMENT, "r"), (SUPERSEDE, "r"), (SUPERSEDE, "s"), (Reconcile(at=NOON), None)]
+    ("ask", "who"),
+    [(COMMENT, "r"), (SUPERSEDE, "r"), (SUPERSEDE, "s"), (WAKE, "r"), (WHO, None)],
 )
 def test_whose_ask_it_is_may_ask(ask: object, who: str | None) -> None:
     assert asked(ask, who) == "done"
 
 
 @pytest.mark.parametrize(
-    ("ask", "who"), [(COMMENT, "s"), (COMMENT, None), (SUPERSEDE, "t"), (SUPERSEDE, None)]
+    ("ask", "who"),
+    [
+        (COMMENT, "s"),
+        (COMMENT, None),
+        (SUPERSEDE, "t"),
+        (SUPERSEDE, None),
+        (WAKE, "s"),
+        (WAKE, None),
+    ],
 )
 def test_g1_nobody_else_speaks_for_people(ask: object, who: str | None) -> None:
     with pytest.raises(ApplicationError, match="Only the workflow of request 'r' may ask") as no:
@@ -68,3 +90,38 @@ def test_g1_nobody_else_looks_with_a_picture_made_by_hand(desk: Desk, who: str |
     assert asked(ask, "r") == "done"
     with pytest.raises(ApplicationError):
         asked(ask, who)
+
+
+@pytest.mark.parametrize(
+    ("ask", "who", "type_"),
+    [
+        (SWEEP, "mutator/reconciler/run-2026", RECONCILER_TYPE),
+        (SWEEP, "another", RECONCILER_TYPE),
+        (DISPATCH, DISPATCHER, DISPATCHER_TYPE),
+    ],
+)
+def test_whose_business_it_is_may_ask(ask: object, who: str, type_: str) -> None:
+    assert asked(ask, who, type_) == "done"
+
+
+@pytest.mark.parametrize(
+    ("ask", "who", "type_"),
+    [
+        # Called alone, a sweep at a time of the caller's own would give room beyond a budget.
+        (SWEEP, None, None),
+        (SWEEP, "mutator/reconciler/run-2026", WORKFLOW_TYPE),
+        (DISPATCH, None, None),
+        (DISPATCH, DISPATCHER, WORKFLOW_TYPE),
+        (DISPATCH, dispatcher_id("box/other"), DISPATCHER_TYPE),
+        (WAKE, "r", None),
+        (WAKE, "r", DISPATCHER_TYPE),
+    ],
+)
+def test_g9_nobody_else_sweeps_dispatches_or_wakes(
+    ask: object, who: str | None, type_: str | None
+) -> None:
+    with pytest.raises(ApplicationError, match=r"Only the .* may ask for") as no:
+        asked(ask, who, type_)
+
+    assert no.value.type == "NotTheRequest"
+    assert no.value.non_retryable
