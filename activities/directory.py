@@ -9,6 +9,9 @@ name = "Ben"
 roles = ["security"]
 groups = ["team-web"]
 ```
+
+Put a new one in its place by renaming: one that is written in place can be read half written, and
+whoever is not in it yet has no rights until it is read again.
 """
 
 from __future__ import annotations
@@ -16,12 +19,23 @@ from __future__ import annotations
 import threading
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from core.domain import problems
 from core.errors import DirectoryError
 from core.governance.people import Directory, Person
+from core.texts import ONE_LINE, Name
+
+_Id = Annotated[str, StringConstraints(min_length=1, pattern=r"\S"), ONE_LINE]
 
 
 class DirectoryFile:
@@ -37,7 +51,7 @@ class DirectoryFile:
         """Answer the directory as the file has it now.
 
         Raises:
-            DirectoryError: The file is not there, or does not say who is who.
+            DirectoryError: The file is not there, does not say who is who, or has nobody in it.
         """
         try:
             stat = self._path.stat()
@@ -53,21 +67,56 @@ class DirectoryFile:
             ) from error
 
 
+class _Entry(BaseModel):
+    """What the file says of one person; what it says besides may be a right that is misspelt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name = ""
+    roles: list[_Id] = Field(default_factory=list)
+    groups: list[_Id] = Field(default_factory=list)
+
+
+class _Content(BaseModel):
+    """What the file says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    roles: list[_Id] = Field(default_factory=list)
+    groups: list[_Id] = Field(default_factory=list)
+    people: dict[_Id, _Entry] = Field(default_factory=dict)
+
+    @field_validator("people")
+    @classmethod
+    def _told_apart(cls, people: dict[str, _Entry]) -> dict[str, _Entry]:
+        known: dict[str, str] = {}
+        for each in people:
+            other = known.setdefault(each.lower(), each)
+            if other != each:
+                raise ValueError(f"{other!r} and {each!r} are one id, as case does not matter")
+        return people
+
+
 def _directory(path: Path) -> Directory:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = _Content.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DirectoryError(f"The directory file {path} is no TOML: {error}.") from error
-    people = content.get("people", {})
-    if not isinstance(people, dict) or not all(isinstance(p, dict) for p in people.values()):
-        raise DirectoryError(f"The directory file {path} needs tables [people.<id>].")
-    try:
-        return Directory.of(
-            [Person.model_validate({**fields, "id": key}) for key, fields in people.items()],
-            roles=content.get("roles", ()),
-            groups=content.get("groups", ()),
-        )
     except ValidationError as error:
         raise DirectoryError(
             f"The directory file {path} does not say who is who: {problems(error)}."
         ) from error
+    if not content.people:
+        # An empty file is TOML, too: one that is written in place is empty for a moment.
+        raise DirectoryError(
+            f"The directory file {path} has nobody in it; it needs tables [people.<id>]. "
+            "Replace it by renaming, never write it in place."
+        )
+    return Directory.of(
+        [
+            Person(id=key, name=each.name, roles=tuple(each.roles), groups=tuple(each.groups))
+            for key, each in content.people.items()
+        ],
+        roles=content.roles,
+        groups=content.groups,
+    )
