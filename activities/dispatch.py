@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from core.domain import Dispatch, Domain
+from core.errors import AUTHORS
 from core.secrets import told
 from store.protocol import Delivery, StoredState
 from wire.asks import Dispatched, DispatchSideEffects
@@ -34,7 +35,11 @@ class Dispatching:
 
     @activity.defn(name=Activity.DISPATCH_SIDE_EFFECTS, no_thread_cancel_exception=True)
     def dispatch_side_effects(self, ask: DispatchSideEffects) -> Dispatched:
-        """Dispatch what is left for a state; stop at the first that fails and is to be retried."""
+        """Dispatch what is left for a state; stop at the first that fails and is to be retried.
+
+        An attempt that was replaced stops where it sees that: what it would go on with may have
+        been dispatched since, and newer versions with it.
+        """
         waiting = self.outside.store.undelivered(ask.state_id)
         if not waiting:
             return Dispatched()
@@ -42,6 +47,8 @@ class Dispatching:
         state = self.outside.store.state(ask.state_id)
         done = failed = 0
         for delivery in waiting:
+            if activity.is_cancelled() or not self._is_next(delivery):
+                break
             error = _deliver(domain, delivery, state)
             if error is None:
                 self.outside.store.delivered(delivery.key, datetime.now(UTC))
@@ -53,6 +60,11 @@ class Dispatching:
                 raise ApplicationError(f"{delivery.key}: {error}", type="SideEffectFailed")
             failed += 1
         return Dispatched(done=done, failed=failed, more=True)
+
+    def _is_next(self, delivery: Delivery) -> bool:
+        """Answer whether it is still the first one left: another attempt may go on meanwhile."""
+        left = self.outside.store.undelivered(delivery.state_id, limit=1)
+        return bool(left) and left[0].key == delivery.key
 
 
 def _deliver(domain: Domain[Any], delivery: Delivery, state: StoredState | None) -> str | None:
@@ -75,6 +87,6 @@ def _deliver(domain: Domain[Any], delivery: Delivery, state: StoredState | None)
     )
     try:
         in_thread(lambda: handler(delivery.effect, dispatch), HANDLER_TIMEOUT)
-    except Exception as error:  # noqa: BLE001 - a handler may raise anything; it is then retried
+    except AUTHORS as error:  # a handler may raise anything; it is then retried
         return told(error, [declared_by(domain)])[:500]
     return None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from core.digests import digest, jsonable
 from core.domain import Domain, key_of, problems
-from core.errors import InvalidValue, UnknownState
+from core.errors import AUTHORS, InvalidValue, UnknownState
 from core.model import V
 from core.secrets import redact, told
 from core.survey import Survey, survey
@@ -47,7 +47,7 @@ def first_version(outside: Outside, domain: Domain[Any], state_id: str) -> Store
     try:
         initial = None if domain.initial is None else domain.initial(key_of(state_id))
         document = None if initial is None else jsonable(initial)
-    except Exception as error:
+    except AUTHORS as error:
         raise InvalidValue(
             f"The domain {domain.name!r} cannot give the initial value of {state_id!r}: "
             f"{told(error, [declared_by(domain)])}"

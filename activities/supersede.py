@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from core.errors import NotSuperseding, UnknownActor, UnknownDomain
+from core.errors import AUTHORS, NotSuperseding, UnknownActor, UnknownDomain
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 from core.governance.supersession import MAX_LINE, raise_unless_superseding, superseded
@@ -95,5 +95,5 @@ class Superseding:
         requester = older.context.actor_id
         try:
             return in_thread(lambda: allows(actor_id, requester), domain.options.timeout) is True
-        except Exception:  # noqa: BLE001 - an author's rule may raise anything
+        except AUTHORS:  # an author's rule may raise anything
             return False

@@ -30,8 +30,9 @@ from pydantic import BaseModel, JsonValue
 
 from .digests import canonical
 from .documents import escaped
-from .errors import DefinitionError, InvalidValue, MutatorError
+from .errors import AUTHORS, DefinitionError, InvalidValue, MutatorError
 from .survey import NOTHING_DECLARED, Secret, Survey, survey
+from .texts import writable
 
 __all__ = [
     "HmacRedactor",
@@ -228,13 +229,16 @@ def _texts(value: JsonValue) -> Iterator[str]:
 
 
 def told(error: BaseException, declared: Iterable[Survey]) -> str:
-    """Say what was raised; where there are secrets only its type, as its text may quote them."""
-    name = type(error).__name__
+    """Say what was raised, in words that can be kept; see `writable`.
+
+    Where there are secrets only its type is said, as its text may quote them.
+    """
+    name = writable(type(error).__name__)
     if any(each.holds_secret for each in declared):
         return name
     try:
-        return f"{name}: {error}"
-    except Exception:  # noqa: BLE001 - an author's error may raise when it is asked what it says
+        return writable(f"{name}: {error}")
+    except AUTHORS:  # an author's error may raise when it is asked what it says
         return name
 
 

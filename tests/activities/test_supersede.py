@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +126,7 @@ def broken(*_: str) -> bool:
         (lambda actor, requester: actor == requester, False),
         (lambda *_: "perhaps", False),
         (broken, False),
+        (lambda *_: sys.exit(), False),
         (late, False),
     ],
 )
