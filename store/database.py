@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -98,7 +98,7 @@ class Database:
             else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         )
         # SQLite lets its writers poll; queueing here is faster.
-        self._queue = threading.Lock() if self.is_sqlite else nullcontext()
+        self._queue = threading.Lock() if self.is_sqlite else None
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Do what reads, in one statement.
@@ -148,7 +148,7 @@ class Database:
             return work(connection)
 
     def _write(self, work: Callable[[Connection, Together], T]) -> T:
-        with self._queue, self.engine.connect() as connection:
+        with self._place(), self.engine.connect() as connection:
             try:
                 with ExitStack() as pipeline:
                     if self.is_sqlite:
@@ -163,6 +163,22 @@ class Database:
                 connection.invalidate()
                 raise
             return answer
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Wait for one's place among the writers, no longer than for a lock of the database."""
+        if self._queue is None:
+            yield
+            return
+        if not self._queue.acquire(timeout=PATIENCE):
+            raise StoreUnavailable(
+                f"The store at {self.name} is locked: others have been writing for {PATIENCE} s. "
+                "Nothing was written."
+            )
+        try:
+            yield
+        finally:
+            self._queue.release()
 
     def _send_together(self, connection: Connection, pipeline: ExitStack) -> None:
         """Let PostgreSQL's driver wait for no answer until the commit."""

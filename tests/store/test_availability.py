@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,33 @@ def test_a_file_locked_by_somebody_for_too_long_is_unavailable(
         store.end(cancel_of(asked()))
     other.execute("ROLLBACK")
 
+    store.end(cancel_of(asked()))
+    store.close()
+
+
+def test_writers_behind_one_that_is_locked_out_do_not_wait_for_each_other_in_turn(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_store(sqlite_url).close()
+    monkeypatch.setattr(database, "_SQLITE_SETTINGS", ("PRAGMA busy_timeout=500",))
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    store = open_store(sqlite_url)
+    other = sqlite3.connect(tmp_path / "mutator.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def refused(name: str) -> str:
+        with pytest.raises(StoreUnavailable, match="locked") as no:
+            store.end(cancel_of(asked(request_id=name)))
+        return no.value.message
+
+    with ThreadPoolExecutor(5) as pool:
+        begun = time.monotonic()
+        said = [*pool.map(refused, ["a", "b", "c", "d", "e"])]
+        waited = time.monotonic() - begun
+    other.execute("ROLLBACK")
+
+    assert sum("others have been writing" in each for each in said) == 4
+    assert waited < 1.5, "five times half a second, one after the other"
     store.end(cancel_of(asked()))
     store.close()
 
