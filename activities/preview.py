@@ -56,7 +56,8 @@ class Previewing:
         """Answer one request that would be."""
         expires_in = wish.expires_in or DEFAULT_EXPIRY
         request = submit(PREVIEW, wish, at, expires_in=expires_in)
-        stranger = stranger_of(request, directory)
+        if stranger := stranger_of(request, directory):
+            return Preview(request=request, rejection=stranger)
         try:
             loaded = load(self.outside, request, view.state)
         except MutatorError as unknown:
@@ -87,7 +88,6 @@ class Previewing:
             },
             rejection=(
                 assessment.rejection
-                or stranger
                 or unfillable(assessment, directory, request.requester_ids)
                 or unsatisfiable(assessment, would_be.expires_at)
                 or (would_be.closing.rejection if would_be.closing else None)

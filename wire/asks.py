@@ -7,16 +7,16 @@ workflow then adopts that record. `fenced` says that a later ask has been made a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import datetime
+from typing import Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
+from core.context import Mode
 from core.governance.assessment import Assessment
 from core.governance.people import Person
 from core.governance.request import (
     Finding,
-    Id,
     Metadata,
     MutationRequest,
     Rejection,
@@ -25,7 +25,7 @@ from core.governance.request import (
 )
 from core.governance.resolution import Resolution
 from core.model import Value
-from core.requirements import LONGEST, RequirementKind, Strategy
+from core.requirements import RequirementKind, Strategy
 
 from .messages import Credential, Message
 from .varying import Varied, Vary
@@ -328,25 +328,18 @@ class WokenUp(Value):
     requests: int = 0
 
 
-class PreviewMutation(Value):
-    """Ask what a request would do and demand, without making one.
+class PreviewMutation(Wish):
+    """Ask what a wish would do and demand, without making a request of it.
 
     Attributes:
+        mode: A request ends in mode commit, and no other can be previewed.
+        at: The time that policies are told; aware.
         vary: A parameter to try over a range of values; where it is given no value of its own, the
             preview itself is of the first.
     """
 
-    state_id: str
-    mutations: tuple[WishedMutation, ...]
-    actor_id: str
-    on_behalf_of: str | None = None
-    reason: str = ""
-    at: datetime
-    metadata: Metadata = Field(default_factory=dict)
-    strategy: Strategy | None = None
-    expires_in: timedelta | None = Field(default=None, gt=timedelta(0), le=LONGEST)
-    not_before: AwareDatetime | None = None
-    depends_on: tuple[Id, ...] = ()
+    mode: Literal[Mode.COMMIT] = Mode.COMMIT
+    at: AwareDatetime
     vary: Vary | None = None
 
     @model_validator(mode="after")
@@ -366,18 +359,8 @@ class PreviewMutation(Value):
         return self._wish(self.vary.put(self.mutations, value) if self.vary else self.mutations)
 
     def _wish(self, mutations: Sequence[WishedMutation]) -> Wish:
-        return Wish(
-            state_id=self.state_id,
-            mutations=tuple(mutations),
-            actor_id=self.actor_id,
-            on_behalf_of=self.on_behalf_of,
-            reason=self.reason,
-            metadata=self.metadata,
-            strategy=self.strategy,
-            expires_in=self.expires_in,
-            not_before=self.not_before,
-            depends_on=self.depends_on,
-        )
+        fields = {name: getattr(self, name) for name in Wish.model_fields}
+        return Wish.model_construct(**fields | {"mutations": tuple(mutations)})
 
 
 class Preview(Value):

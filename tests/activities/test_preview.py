@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -25,8 +27,9 @@ from core import (
     policy,
     require,
 )
-from core.governance.request import WishedMutation
+from core.governance.request import Wish, WishedMutation
 from store import MemoryStore
+from tests.activities.desk import opened
 from tests.support import box
 from tests.support.people import PEOPLE
 from wire.asks import Preview, PreviewMutation
@@ -178,3 +181,106 @@ def test_a_preview_leaves_nothing_behind() -> None:
 
     assert store.request("preview") is None
     assert store.state("box/a") is None
+
+
+# The request that is previewed is the one that would be submitted.
+
+
+@policy()
+def no_agents(*asked: Any) -> PolicyDecision:
+    """Deny what agents ask for."""
+    return deny("agents may not") if asked[2].actor_type == "agent" else allow()
+
+
+EVERYTHING: dict[str, Any] = {
+    "state_id": "box/a",
+    "mutations": ({"type": "Add", "parameters": {"key": "x"}},),
+    "actor_id": "ana",
+    "actor_name": "Ana",
+    "actor_type": "service",
+    "on_behalf_of": "ben",
+    "reason": "they grow",
+    "metadata": {"order": "A-17"},
+    "tags": ("billing",),
+    "correlation_id": "c",
+    "causation_id": "b",
+    "session": "s",
+    "source_address": "10.0.0.1",
+    "user_agent": "curl",
+    "expected_version": 0,
+    "strategy": "reject_stale",
+    "expires_in": timedelta(hours=2),
+    "not_before": NOON,
+    "depends_on": ("other",),
+    "supersedes": "older",
+    "on_state_moved": "wait",
+    "compensates": {"request_id": "r", "kind": "correct"},
+}
+
+
+def test_a_preview_is_of_all_that_a_request_is_asked_with() -> None:
+    ask = PreviewMutation.model_validate(EVERYTHING | {"at": NOON})
+
+    assert EVERYTHING.keys() | {"mode"} == Wish.model_fields.keys()
+    assert ask.wish() == Wish.model_validate(EVERYTHING)
+    assert type(ask.wish()) is Wish
+    assert ask.wish().content_digest() == Wish.model_validate(EVERYTHING).content_digest()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mode": "simulate"}, {"at": "2026-01-01T12:00:00"}, {"mutations": ()}]
+)
+def test_what_no_request_could_be_cannot_be_previewed(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PreviewMutation.model_validate(EVERYTHING | {"at": NOON} | wrong)
+
+
+@pytest.mark.parametrize(
+    ("wish", "refused"),
+    [
+        ({"actor_type": "agent"}, ("policy", "denied")),
+        ({"actor_id": "nobody"}, ("policy", "unauthenticated")),
+        (
+            {"actor_id": "nobody", "mutations": (WishedMutation(type="Nope"),)},
+            ("policy", "unauthenticated"),
+        ),
+        (
+            {
+                "actor_id": "nobody",
+                "mutations": (WishedMutation(type="Add", parameters={"key": "x", "amount": -5}),),
+            },
+            ("policy", "unauthenticated"),
+        ),
+        ({"state_id": "nope/a"}, ("validation", "unknown_state")),
+        (
+            {"expected_version": 0, "strategy": "reject_stale"},
+            ("stale", "moved"),
+        ),
+        ({"depends_on": ("never-was",)}, ("dependency", "unknown")),
+        ({"tags": ("billing",), "session": "s"}, None),
+    ],
+)
+def test_a_preview_is_refused_for_what_the_request_would_be(
+    tmp_path: Path, wish: dict[str, Any], refused: tuple[str, str] | None
+) -> None:
+    with opened(tmp_path) as opened_desk:
+        opened_desk.executed("before")
+        domains = Domains([box.make("box", policies=(no_agents,))])
+        outside = replace(opened_desk.outside, domains=domains)
+        desk = replace(opened_desk, outside=outside)
+        submitted = desk.assess(desk.ask("r", **wish), strategy=wish.get("strategy"))
+        content = {
+            "state_id": "box/a",
+            "mutations": (WishedMutation(type="Add", parameters={"key": "x"}),),
+            "actor_id": "ana",
+        }
+        ask = PreviewMutation.model_validate(content | wish | {"at": NOON})
+        preview = ActivityEnvironment().run(Previewing(outside).preview_mutation, ask)
+
+    closing = submitted.closing
+    assert preview.rejection == (closing.rejection if closing else None)
+    assert refused == (
+        (preview.rejection.category, preview.rejection.code) if preview.rejection else None
+    )
+    assert preview.request.context == submitted.context
+    assert preview.request.tags == submitted.tags
