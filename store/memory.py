@@ -22,13 +22,16 @@ from . import documents
 from .ending import committed_state, deliveries, require_ending, require_open
 from .memory_budgets import Budgets
 from .protocol import (
+    EXECUTE,
     Ask,
     Comment,
     Conflict,
     Delivery,
     Ended,
+    EndingOfPicture,
     Fenced,
     Noted,
+    Outdated,
     Queued,
     RequestFilter,
     Reservation,
@@ -210,13 +213,18 @@ class MemoryStore:
         require_ending(ending)
         request, commit = _kept(ending.request), ending.commit
         fence = ending.fence or 0
+        ask = Ask(request_id=request.request_id, round=request.round, fence=fence, kind=EXECUTE)
         with self._lock:
             row = self._row(request)
             seen = row.fence if row else 0
             if row is not None and row.ended:
                 return self._ended(row.request)
+            decided = row.request.decision_number if row else 0
+            if isinstance(ending, EndingOfPicture) and ending.made_of < decided:
+                return Conflict(decided)
             if commit is not None:
-                if fence < seen:
+                is_answered = row is not None and fence == seen and ask in self._tables.asks
+                if fence < seen or is_answered:
                     return Fenced(seen)
                 state = self._tables.states.get(commit.state_id)
                 version = state.version if state else 0
@@ -245,8 +253,8 @@ class MemoryStore:
             rows = {each: self._tables.requests.get(each) for each in request_ids}
         return {key: _standing(row.request) for key, row in rows.items() if row is not None}
 
-    def reserve(self, wanted: Reservation) -> Reserved | Queued | Ended:
-        """Ask for room in a budget, and take it if it is there.
+    def reserve(self, wanted: Reservation) -> Reserved | Queued | Outdated | Ended:
+        """Ask for room in budgets, and take it if it is there in all of them.
 
         Raises:
             UnknownRequest: The request is not in the record.
@@ -256,6 +264,9 @@ class MemoryStore:
             row = self._known(wanted.request_id)
             if row.ended:
                 return self._ended(row.request)
+            decided = row.request.decision_number
+            if wanted.decision_number is not None and wanted.decision_number < decided:
+                return Outdated(decided)
             return self._budgets.reserve(wanted)
 
     def reserved(self, request_id: str, requirement_id: str) -> bool:

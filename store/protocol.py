@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from pydantic import Field, JsonValue
 
@@ -37,6 +37,10 @@ class StoredState(Value):
     committed_at: datetime | None = None
 
 
+EXECUTE: Final = "execute"
+"""The kind of an ask that may commit; once it has an answer it commits nothing any more."""
+
+
 class Ask(Value):
     """The key of one question: whoever repeats it gets the stored answer."""
 
@@ -44,6 +48,17 @@ class Ask(Value):
     round: int
     fence: int
     kind: str
+
+
+class EndingOfPicture(Ending):
+    """An ending made of what the store shows, by somebody who is not the request's workflow.
+
+    Attributes:
+        made_of: The decision number of the picture. Where the row has a higher one, the ending
+            would leave decisions out.
+    """
+
+    made_of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +94,19 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """A later ask has been made; this one changes nothing any more."""
+    """A later ask has been made, or this one was answered; it changes nothing any more."""
 
     fence: int
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Somebody committed first: the state is not at the version the commit was made for."""
+    """Somebody wrote first.
+
+    Attributes:
+        current: The version the state is at, which is not the one the commit was made for; or the
+            decision number the request is at, beyond the picture its ending was made of.
+    """
 
     current: int
 
@@ -126,7 +146,7 @@ class Standing(Value):
 
 
 class Reservation(Value):
-    """Somebody asks for room in a budget.
+    """Somebody asks for room in a budget, and in others where it needs room as well.
 
     Attributes:
         requirement_id: Which requirement of the request; it asks in one budget only.
@@ -135,6 +155,12 @@ class Reservation(Value):
         limit: How much may be committed and reserved in the window.
         since: Where the window begins: what was committed then or before counts no more.
         at: The time of asking.
+        until: When the window is a new one, in which what is committed now counts no more; `None`:
+            whoever asks later may never pass.
+        slides: How long the window is, where it slides.
+        decision_number: That of the picture it is asked by; `None`: whatever it is now.
+        beside: What the same request needs as well: all have room, or none takes any. What they say
+            of decisions and of others beside them is not read.
     """
 
     request_id: str
@@ -144,6 +170,15 @@ class Reservation(Value):
     limit: int = Field(ge=0, le=10**15)
     since: datetime
     at: datetime
+    until: datetime | None = None
+    slides: timedelta | None = None
+    decision_number: int | None = None
+    beside: tuple[Reservation, ...] = ()
+
+    @property
+    def all(self) -> tuple[Reservation, ...]:
+        """Answer all that is asked for at once: itself, and what is beside it."""
+        return (self, *self.beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +195,19 @@ class Queued:
     Attributes:
         use: What the budget is used for. Of very many commits in the window the later ones are
             one, at the time of the first of them or before, so that no reckoning is too late.
+        beside: What the budgets are used for where something beside it has no room, by the id of
+            the requirement.
     """
 
     use: Use
+    beside: tuple[tuple[str, Use], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """The request has decided more since it was asked for; nothing is changed."""
+
+    decision_number: int
 
 
 class Comment(Value):
@@ -283,15 +328,17 @@ class Store(Records, Protocol):
         """Write an ending: the only way a request ends, and the only way a state changes.
 
         In one transaction, locks in the order request, state: an ended request answers its
-        record; a commit whose fence is lower than the row's answers `Fenced`; a commit for another
-        version than the present one answers `Conflict`; in each of these nothing is written.
-        Otherwise state, history, audit, outbox, the ending's row, the picture and the fence change
-        together. A commit without a fence counts as fence 0; on a state never opened it is for
-        version 0. A commit that changed nothing writes no version, but its side effects. Who makes
-        the ending has read the version it commits on, and with it the time of that commit:
-        `executed_at` is not before it. What the request has reserved is consumed by a commit, at
-        `executed_at`, and given back by any other ending, exactly once; a commit whose quota
-        requirements hold while no room is reserved for one of them answers `Conflict`.
+        record; an `EndingOfPicture` made of a lower decision number than the row's answers
+        `Conflict`; a commit whose fence is lower than the row's answers `Fenced`, and so does one
+        whose own ask (the request's round, its fence, `EXECUTE`) was answered by a `note`; a commit
+        for another version than the present one answers `Conflict`; in each of these nothing is
+        written. Otherwise state, history, audit, outbox, the ending's row, the picture and the
+        fence change together. A commit without a fence counts as fence 0; on a state never opened
+        it is for version 0. A commit that changed nothing writes no version, but its side effects.
+        Who makes the ending has read the version it commits on, and with it the time of that
+        commit: `executed_at` is not before it. What the request has reserved is consumed by a
+        commit, at `executed_at`, and given back by any other ending, exactly once; a commit whose
+        quota requirements hold while no room is reserved for one of them answers `Conflict`.
 
         Raises:
             InvalidTransition: It is no ending: not terminal, or not Executed exactly by a commit.
@@ -308,15 +355,22 @@ class Store(Records, Protocol):
     def standings(self, request_ids: Sequence[str]) -> Mapping[str, Standing]:
         """Answer where requests stand, by id; one that is not in the record is left out."""
 
-    def reserve(self, wanted: Reservation) -> Reserved | Queued | Ended:
-        """Ask for room in a budget, and take it if it is there.
+    def reserve(self, wanted: Reservation) -> Reserved | Queued | Outdated | Ended:
+        """Ask for room in budgets, and take it if it is there in all of them.
 
-        In one transaction, locks in the order request, budget. A request that has ended answers
-        `Ended`; one that has room reserved for this requirement answers `Reserved` again. There is
+        In one transaction, locks in the order request, budgets by key. A request that has ended
+        answers `Ended`; one whose row has a higher decision number `Outdated`; one that has room
+        reserved for all that is wanted answers `Reserved` again. There is
         room when what was committed after `since`, what others have reserved, what is wanted by
         those who asked earlier and still wait, and the amount together do not exceed the limit.
         Whoever asks first takes a place, and keeps it whatever the amount or limit is later; who
         was idle there (`note`) waits there again, and counts again for all who asked later.
+
+        Where one of several has no room, none has: what was reserved for them is given back, and
+        keeps its place. Nobody is told of that, as in `note`. Where it lets others pass
+        (`core.budgets.lets_pass`) it is idle. Who asks for something that has no place yet asks
+        anew, and goes behind in every budget in which the request has one: so any two stand in the
+        same order wherever they meet, and nobody waits for whom it is waited for by.
 
         Raises:
             UnknownRequest: The request is not in the record; note it first.

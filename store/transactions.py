@@ -17,7 +17,17 @@ from core.governance.request import MutationRequest
 from . import documents, rows, writing
 from .database import Together
 from .ending import committed_state, deliveries
-from .protocol import Ask, Comment, Conflict, Ended, Fenced, Noted, StoredState
+from .protocol import (
+    EXECUTE,
+    Ask,
+    Comment,
+    Conflict,
+    Ended,
+    EndingOfPicture,
+    Fenced,
+    Noted,
+    StoredState,
+)
 from .schema import comments
 from .waiting import claims
 
@@ -98,13 +108,17 @@ def ending(ending: Ending) -> Callable[[Connection, Together], Ended | Fenced | 
     claimed = claims(request)
     executed_at = documents.moment(request.executed_at or request.updated_at)
     fence = ending.fence or 0
+    ask = Ask(request_id=request.request_id, round=request.round, fence=fence, kind=EXECUTE)
+    made_of = ending.made_of if isinstance(ending, EndingOfPicture) else None
 
     def transaction(at: Connection, together: Together) -> Ended | Fenced | Conflict:
         row = writing.lock_request(at, fresh)
         if row.ended:
             return Ended(writing.standing(at, request.request_id, ended=True))
+        if made_of is not None and made_of < row.decision_number:
+            return Conflict(row.decision_number)
         if commit:
-            if fence < row.fence:
+            if fence < row.fence or _is_answered(at, ask, row):
                 return Fenced(row.fence)
             has_room = not claimed or writing.reserved_by(at, request.request_id) >= {*claimed.held}
             over = commit.expected_version
@@ -180,3 +194,9 @@ def _already(
         return None
     kept = writing.standing(at, request.request_id, ended=False)
     return Noted(answer=documents.read_json(stored), request=kept)
+
+
+def _is_answered(at: Connection, ask: Ask, row: writing.Locked) -> bool:
+    """Answer whether an ask has an answer; it came with its fence, so below that there is none."""
+    may_be = not row.new and ask.fence == row.fence
+    return may_be and writing.answer_of(at, ask.model_dump()) is not None

@@ -11,9 +11,9 @@ import pytest
 from core.digests import digest
 from core.errors import InvalidTransition
 from core.governance.outcome import Ending
-from core.governance.request import Status
+from core.governance.request import MutationRequest, Status
 from core.history import replay
-from store.protocol import Conflict, Ended, Fenced, Store
+from store.protocol import EXECUTE, Ask, Conflict, Ended, EndingOfPicture, Fenced, Noted, Store
 from tests.core.builders import ChoosePlan, Quota, later
 from tests.store.nouns import (
     STATE,
@@ -21,12 +21,21 @@ from tests.store.nouns import (
     asked,
     at_once,
     cancel_of,
+    commented,
     commit_of,
     everything,
     initial,
     tried,
     waiting_for,
 )
+
+ASK = Ask(request_id="r1", round=0, fence=2, kind=EXECUTE)
+
+
+def of_picture(picture: MutationRequest) -> EndingOfPicture:
+    """Answer the ending that cancels a request as somebody else sees it."""
+    ending = cancel_of(picture)
+    return EndingOfPicture(request=ending.request, made_of=picture.decision_number)
 
 
 class Endings:
@@ -116,6 +125,70 @@ class Endings:
 
         assert isinstance(store.end(cancel_of(asked())), Ended)
         assert store.view("r1", STATE).fence == 5
+
+    def test_g1_a_commit_of_an_ask_that_was_answered_writes_nothing(self, store: Store) -> None:
+        store.note(asked(), fence=2, ask=ASK, answer="renewed", seed=initial())
+        before = everything(store)
+
+        assert store.end(commit_of(asked(), fence=2)) == Fenced(2)
+
+        assert everything(store) == before
+        assert store.answered(ASK) == "renewed"
+        assert isinstance(store.end(commit_of(asked(), fence=3)), Ended)
+
+    @pytest.mark.parametrize("other", [{"round": 1}, {"fence": 1}, {"kind": "resolve"}])
+    def test_what_another_ask_was_answered_is_in_no_commits_way(
+        self, store: Store, other: dict[str, object]
+    ) -> None:
+        store.note(asked(), fence=2, ask=ASK.model_copy(update=other), answer="renewed")
+
+        assert isinstance(store.end(commit_of(asked(), fence=2)), Ended)
+
+    def test_nor_is_an_answer_in_the_way_of_an_ending_that_commits_nothing(
+        self, store: Store
+    ) -> None:
+        store.note(asked(), fence=2, ask=ASK, answer="renewed")
+
+        assert isinstance(store.end(cancel_of(asked())), Ended)
+
+    def test_g4_of_an_answer_and_a_commit_of_one_ask_at_once_one_stands(self, store: Store) -> None:
+        for number in range(12):
+            request = asked(f"r{number}", state_id=f"quota/{number}")
+            ask = ASK.model_copy(update={"request_id": request.request_id})
+            store.note(request, fence=1, seed=initial(request.state_id))
+            calls: list[Callable[[], object]] = [
+                partial(store.note, request, fence=2, ask=ask, answer="renewed"),
+                partial(store.end, commit_of(request, fence=2)),
+            ]
+
+            answers = at_once(calls * 3 if number % 2 else [*reversed(calls)] * 3)
+
+            state = store.state(request.state_id)
+            assert state is not None
+            kinds = {type(answer) for answer in answers}
+            assert (kinds, state.version) in [({Noted, Fenced}, 0), ({Ended}, 1)]
+
+    def test_g14_an_ending_of_an_older_picture_leaves_no_decision_out(self, store: Store) -> None:
+        picture = waiting_for(asked(), "user:ben")
+        store.note(commented(picture), fence=1)
+        before = everything(store)
+
+        assert store.end(of_picture(picture)) == Conflict(picture.decision_number + 1)
+
+        assert everything(store) == before
+        ending = of_picture(commented(picture))
+        assert store.end(ending) == Ended(ending.request)
+        assert store.end(of_picture(picture)) == Ended(ending.request)
+
+    def test_the_requests_own_ending_need_not_know_the_picture(self, store: Store) -> None:
+        store.note(commented(waiting_for(asked(), "user:ben")), fence=1)
+
+        assert isinstance(store.end(cancel_of(asked())), Ended)
+
+    def test_an_ending_of_a_picture_further_than_the_store_ends_it(self, store: Store) -> None:
+        store.note(asked(), fence=1)
+
+        assert isinstance(store.end(of_picture(commented(waiting_for(asked())))), Ended)
 
     def test_g4_a_commit_written_twice_is_one_commit(self, store: Store) -> None:
         ending = commit_of(asked())

@@ -13,7 +13,7 @@ from core.errors import MutatorError
 from core.governance.request import MutationRequest
 from core.requirements import Requirement
 from store import MemoryStore
-from store.protocol import Ask, RequestFilter, Store
+from store.protocol import EXECUTE, Ask, EndingOfPicture, RequestFilter, Store
 from tests.core.builders import ChoosePlan, later
 from tests.store.nouns import (
     asked,
@@ -44,7 +44,7 @@ def a_question(chance: random.Random) -> Question:
     reason = chance.choice(["more room"] * 9 + ["another wish"])
     request: MutationRequest = asked(name, state_id=state_id, reason=reason)
     fence, version = chance.randrange(4), chance.randrange(3)
-    ask = Ask(request_id=name, round=0, fence=fence, kind=chance.choice(["assess", "resolve"]))
+    ask = Ask(request_id=name, round=0, fence=fence, kind=chance.choice(["assess", EXECUTE]))
     picture = waiting_for(request, *chance.sample(TOKENS, 2))
     if chance.random() < 0.5:
         picture = commented(picture)
@@ -63,6 +63,7 @@ def a_question(chance: random.Random) -> Question:
     at = later(minutes=chance.randrange(90))
     fulfilled = commit_of(served, version, fence=fence, at=at, mutation=mutation)
     given_up = cancel_of(waiting)
+    seen = EndingOfPicture(request=cancel.request, made_of=request.decision_number)
     room = claim(name, chance.choice(QUOTAS), at=at, limit=chance.randrange(1, 4))
     comment = saying(chance.choice("ab"), name, by=chance.choice(["ben", "BEN", "carl"]))
     wanted = RequestFilter(
@@ -90,6 +91,7 @@ def a_question(chance: random.Random) -> Question:
             lambda store: store.note(served, fence=fence),
             lambda store: store.end(fulfilled),
             lambda store: store.end(given_up),
+            lambda store: store.end(seen),
             lambda store: store.reserve(room),
             lambda store: store.reserve(room),
             lambda store: store.reserve(room),
