@@ -1,13 +1,19 @@
-"""What activities share that are asked about a request: has it ended, and is it still demanded."""
+"""What activities share that are asked about a request.
+
+Has this been answered, has it ended, and is it still demanded.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
 
-from core.errors import DefinitionError, InvalidValue, UnknownName
+from pydantic import JsonValue
+
+from core.errors import DefinitionError, InvalidValue, RequestIdReused, UnknownName
 from core.governance.request import MutationRequest, RequirementState
 from core.requirements import RequirementKind
+from store.protocol import Ask
 from wire.asks import E, LookAt, LookedAt
 
 from .outside import Outside
@@ -36,6 +42,28 @@ def ended(answer: type[E], outside: Outside, record: MutationRequest) -> E:
     ]
     waiters = bool(outside.store.told_by(tokens, limit=1))
     return answer(ended=record, waiters=waiters)
+
+
+def answered(outside: Outside, ask: Ask, request: MutationRequest, fence: int) -> JsonValue:
+    """Answer what is stored for an ask; `None` when nothing is.
+
+    Args:
+        outside: The store.
+        ask: The key of the ask.
+        request: What is asked about.
+        fence: The highest one that the store has seen for it.
+
+    Raises:
+        RequestIdReused: What was answered is other content under the same id.
+    """
+    # The fence is raised with the answer: below it nobody can have been answered.
+    stored = outside.store.answered(ask) if fence >= ask.fence else None
+    if stored is None:
+        return None
+    known = outside.store.request(request.request_id)
+    if known is not None and known.content_digest != request.content_digest:
+        raise RequestIdReused(request.request_id)
+    return stored
 
 
 def demanded(outside: Outside, ask: LookAt) -> RequirementState | LookedAt:

@@ -17,7 +17,7 @@ from store.protocol import Ask, Ended, Fenced, View
 from wire.asks import Assessed, AssessRequest
 from wire.names import Activity
 
-from .asked import ended
+from .asked import answered, ended
 from .evaluation import Evaluation, evaluate, load, stranger_of, unknown_of, with_deadline
 from .facts import Lookups
 from .outside import Outside
@@ -39,8 +39,7 @@ class Assessing:
         key = Ask(
             request_id=request.request_id, round=request.round, fence=ask.fence, kind="assess"
         )
-        # The fence is raised with the answer: below it nobody can have been answered.
-        if view.fence >= ask.fence and (stored := self.outside.store.answered(key)) is not None:
+        if (stored := answered(self.outside, key, request, view.fence)) is not None:
             return Assessed.model_validate(stored)
         if activity.info().is_local and self._wants_remote(request):
             return Assessed(remotely=True)

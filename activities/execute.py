@@ -20,11 +20,11 @@ from core.governance.outcome import Commit, Ending, executed
 from core.governance.people import SYSTEM
 from core.governance.request import MutationRequest
 from core.governance.resolution import Resolution, resolved
-from store.protocol import Ask, Conflict, Ended, Fenced
+from store.protocol import EXECUTE, Ask, Conflict, Ended, Fenced
 from wire.asks import Executed, ExecuteMutation
 from wire.names import Activity
 
-from .asked import ended
+from .asked import answered, ended
 from .evaluation import Evaluation, Loaded, load
 from .facts import Lookups, StateMoved
 from .outside import Outside
@@ -70,8 +70,8 @@ class Executing:
         view = self.outside.store.view(request.request_id, request.state_id)
         if view.ended is not None:
             return ended(Executed, self.outside, view.ended)
-        if view.fence > ask.fence:
-            return Executed(fenced=view.fence)
+        if (said := self._said(ask, view.fence)) is not None:
+            return said
         resolution, evaluation = compare(
             self.outside,
             request,
@@ -88,9 +88,16 @@ class Executing:
             case Ended(record, waiters):
                 return Executed(ended=record, waiters=waiters)
             case Fenced(fence):
-                return Executed(fenced=fence)
+                return self._said(ask, fence) or Executed(fenced=fence)
             case Conflict():
                 return None
+
+    def _said(self, ask: ExecuteMutation, fence: int) -> Executed | None:
+        """Answer what has been said already where the store has seen a fence; perhaps nothing."""
+        if fence > ask.fence:
+            return Executed(fenced=fence)
+        stored = answered(self.outside, _key(ask), ask.request, fence)
+        return None if stored is None else Executed.model_validate(stored)
 
     def _changed(
         self, ask: ExecuteMutation, resolution: Resolution, evaluation: Evaluation | None
@@ -100,12 +107,7 @@ class Executing:
         noted = self.outside.store.note(
             resolved(request, resolution),
             fence=ask.fence,
-            ask=Ask(
-                request_id=request.request_id,
-                round=request.round,
-                fence=ask.fence,
-                kind="execute",
-            ),
+            ask=_key(ask),
             answer=Executed(resolution=resolution).model_dump(mode="json"),
             audit=[evaluation.result.audit] if evaluation else [],
         )
@@ -116,6 +118,11 @@ class Executing:
                 return Executed(fenced=fence)
             case _:
                 return Executed.model_validate(noted.answer)
+
+
+def _key(ask: ExecuteMutation) -> Ask:
+    request = ask.request
+    return Ask(request_id=request.request_id, round=request.round, fence=ask.fence, kind=EXECUTE)
 
 
 def _ending(

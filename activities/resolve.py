@@ -17,7 +17,7 @@ from store.protocol import Ask, Ended, Fenced, StoredState
 from wire.asks import Resolved, ResolveVersion
 from wire.names import Activity
 
-from .asked import ended
+from .asked import answered, ended
 from .evaluation import Evaluation, Loaded, evaluate, load
 from .facts import Lookups
 from .outside import Outside
@@ -39,8 +39,7 @@ class Resolving:
         key = Ask(
             request_id=request.request_id, round=request.round, fence=ask.fence, kind="resolve"
         )
-        # The fence is raised with the answer: below it nobody can have been answered.
-        if view.fence >= ask.fence and (stored := self.outside.store.answered(key)) is not None:
+        if (stored := answered(self.outside, key, request, view.fence)) is not None:
             return Resolved.model_validate(stored)
         resolution, evaluation = compare(
             self.outside,
