@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from core.errors import AUTHORS, NotSuperseding, UnknownActor, UnknownDomain
-from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 from core.governance.supersession import MAX_LINE, raise_unless_superseding, superseded
-from store.protocol import Ended
+from store.protocol import Conflict, Ended, EndingOfPicture
 from wire.asks import SupersededRequest, SupersedeRequest
 from wire.errors import refusal_of
 from wire.names import Activity
@@ -21,6 +21,9 @@ from .asked import ended
 from .author_code import in_thread
 from .outside import Outside
 from .wakeups import wake
+
+ATTEMPTS: Final = 5
+"""How often the older request is read again that has gone on meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,20 @@ class Superseding:
     @activity.defn(name=Activity.SUPERSEDE_REQUEST)
     async def supersede_request(self, ask: SupersedeRequest) -> SupersededRequest:
         """Attempt to end the older request; answer the record that stands, or why it goes on."""
-        answer = await asyncio.to_thread(self._attempt, ask)
+        answer = await asyncio.to_thread(self._answer, ask)
         # Also where it had ended already: who ended it may have been lost before it was told.
         if answer.ended is not None and activity.info().workflow_id != ask.request_id:
             await wake(self.outside, ask.request_id)
         return answer
 
-    def _attempt(self, ask: SupersedeRequest) -> SupersededRequest:
+    def _answer(self, ask: SupersedeRequest) -> SupersededRequest:
+        for _ in range(ATTEMPTS):
+            if (answer := self._attempt(ask)) is not None:
+                return answer
+        raise ApplicationError(f"Request {ask.request_id!r} decides all the time; ask again.")
+
+    def _attempt(self, ask: SupersedeRequest) -> SupersededRequest | None:
+        """Try once; nothing means that the older one has gone on since it was read."""
         older = self.outside.store.request(ask.request_id)
         if older is None:
             missing = NotSuperseding(
@@ -54,10 +64,15 @@ class Superseding:
             self._raise_unless_it_may(ask, older)
         except (NotSuperseding, UnknownActor) as refused:
             return SupersededRequest(refusal=refusal_of(refused))
-        ending = Ending(request=superseded(older, ask.by, ask.at, actor_id=ask.actor_id))
+        ending = EndingOfPicture(
+            request=superseded(older, ask.by, ask.at, actor_id=ask.actor_id),
+            made_of=older.decision_number,
+        )
         match self.outside.store.end(ending):
             case Ended(record, waiters):
                 return SupersededRequest(ended=record, waiters=waiters)
+            case Conflict():
+                return None
             case other:
                 raise ApplicationError(f"An ending without a commit was answered {other!r}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.dependencies import Depending
 from activities.supersede import Superseding
 from core import Requirement
-from core.governance.request import Link, MutationRequest, Status
+from core.governance import approval
+from core.governance.lifecycle import append
+from core.governance.request import Category, Link, MutationRequest, Status
 from tests.activities.desk import Desk, later, look_at, opened, run, run_both
+from tests.support.people import PEOPLE
 from wire.asks import SupersededRequest, SupersedeRequest
 
 APPROVED = Requirement.approval(roles=["approver"], needed=1)
@@ -227,6 +232,76 @@ def test_g4_a_commit_that_was_first_stands(
     monkeypatch.setattr(desk.store, "end", end_late)
 
     assert supersede(desk).ended == first[0]
+
+
+def granted_by(desk: Desk, actor: str, number: int) -> None:
+    """Let somebody approve what the store knows of the older one, which goes on waiting."""
+    picture = desk.store.request("old")
+    assert picture is not None
+    grant = approval.grant(
+        picture,
+        PEOPLE.person(actor),
+        later(minutes=5 + number),
+        decision_id=f"d{number}",
+        binding=picture.binding,
+    )
+    desk.note(grant, fence=2 + number)
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[Desk]:
+    """A desk where the older one waits for more grants than are given."""
+    with opened(tmp_path) as made:
+        made.demanded.append(Requirement.approval(roles=["approver"], needed=2))
+        made.open("old")
+        made.open("new", supersedes="old", at=later(minutes=1))
+        yield made
+
+
+def test_g14_no_decision_is_left_out_that_was_noted_meanwhile(
+    crowded: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = crowded.store.end
+
+    def end_late(ending: Any) -> Any:
+        monkeypatch.undo()
+        granted_by(crowded, "ben", 1)
+        return end(ending)
+
+    monkeypatch.setattr(crowded.store, "end", end_late)
+    record = supersede(crowded).ended
+
+    assert record is not None
+    assert [d.code for d in record.decisions][-2:] == ["Granted", "Superseded"]
+    assert [d.number for d in record.decisions] == [*range(1, len(record.decisions) + 1)]
+    assert crowded.store.request("old") == record
+
+
+def test_where_the_older_one_goes_on_all_the_time_the_ask_is_repeated(
+    crowded: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, number = crowded.store.end, itertools.count(1)
+
+    def end_late(ending: Any) -> Any:
+        picture = crowded.store.request("old")
+        assert picture is not None
+        crowded.note(remind(picture, next(number)), fence=2)
+        return end(ending)
+
+    monkeypatch.setattr(crowded.store, "end", end_late)
+    with pytest.raises(ApplicationError, match="decides all the time"):
+        supersede(crowded)
+
+    stored = crowded.store.request("old")
+    assert stored is not None
+    assert stored.status is Status.PENDING
+    assert len([d for d in stored.decisions if d.code == "Reminded"]) == next(number) - 1
+
+
+def remind(request: MutationRequest, number: int) -> MutationRequest:
+    return append(
+        request, Category.APPROVAL, "Reminded", actor_id="system:mutator", at=later(minutes=number)
+    )
 
 
 def test_asked_twice_at_once_it_is_one_ending(desk: Desk, newer: MutationRequest) -> None:
