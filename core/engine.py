@@ -11,7 +11,7 @@ called decides what becomes of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Generic
@@ -39,7 +39,7 @@ from .facts import Facts
 from .handed import Handed
 from .history import HistoryEntry
 from .metrics import Metrics
-from .model import built
+from .model import V, built
 from .mutation import Intent, Mutation, S
 from .observers import Observer, notify
 from .options import DEFAULT, Options
@@ -48,6 +48,7 @@ from .requirements import Requirement
 from .result import ExecutionResult, Outcome
 from .secrets import Mask, Redactor, redact, redact_given, require_redactor, told
 from .survey import Survey, survey
+from .texts import writable
 from .validation import Issue, errors_of
 
 _UNKNOWN: Final = Intent(operation="unknown")
@@ -454,7 +455,8 @@ class _Attempt(Generic[S]):
 
     def _sentence(self, error: BaseException) -> str:
         ours = MutatorError if not self.secret else _QUOTING_NOTHING
-        return (str(error) if isinstance(error, ours) else told(error, self.secret))[:500]
+        said = str(error) if isinstance(error, ours) else told(error, self.secret)
+        return writable(said)[:500]
 
     def _mask(self) -> Mask | None:
         """Answer what finds this run's secrets in words; nothing where it has none."""
@@ -598,7 +600,7 @@ def _hold(handed: Handed, who: str, mutation: Mutation[Any] | None = None) -> No
 
 
 def _intent(mutation: Mutation[Any]) -> Intent:
-    """Answer the intent of a mutation.
+    """Answer the intent of a mutation, in words that can be written.
 
     Raises:
         WrongType: It is none.
@@ -609,11 +611,18 @@ def _intent(mutation: Mutation[Any]) -> Intent:
             f"{mutation.name()}.intent answered {type(intent).__name__}; it must answer an Intent."
         )
         raise WrongType(message, mutation_type=mutation.name())
-    return intent
+    words = {
+        "operation": writable(intent.operation),
+        "category": writable(intent.category),
+        "description": writable(intent.description),
+        "tags": tuple(map(writable, intent.tags)),
+        "metadata": writable(intent.metadata),
+    }
+    return _saying(intent, words)
 
 
 def _found(mutation: Mutation[S], state: S) -> Iterator[Issue]:
-    """Yield what the check finds.
+    """Yield what the check finds, in words that can be written.
 
     Raises:
         WrongType: It answers something else than issues.
@@ -626,7 +635,20 @@ def _found(mutation: Mutation[S], state: S) -> Iterator[Issue]:
                 "it must answer issues, as in `yield Issue(...)`."
             )
             raise WrongType(message, mutation_type=mutation.name())
-        yield each
+        words = {
+            "code": writable(each.code),
+            "message": writable(each.message),
+            "path": writable(each.path),
+            "attempted": writable(each.attempted),
+        }
+        yield _saying(each, words)
+
+
+def _saying(said: V, words: Mapping[str, Any]) -> V:
+    """Answer a value with these words; itself where it has them already."""
+    if all(getattr(said, name) == value for name, value in words.items()):
+        return said
+    return said.model_copy(update=words)
 
 
 def _masked(effects: Iterable[SideEffect], mask: Mask | None) -> tuple[SideEffect, ...]:

@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from .amendments import Amendment, operations
 from .context import MutationContext
@@ -28,6 +29,7 @@ from .mutation import Mutation
 from .requirements import Requirement, Strategy, united
 from .secrets import told
 from .survey import survey
+from .texts import writable
 from .validation import Severity
 
 
@@ -379,7 +381,7 @@ def failure(
     """Answer the denial of a policy that came to no answer, or too late to one."""
     return PolicyDecision(
         verdict=Verdict.DENY,
-        reason=reason,
+        reason=writable(reason),
         severity=Severity.ERROR,
         policy=policy_.name,
         policy_version=policy_.version,
@@ -391,7 +393,11 @@ def failure(
 
 
 def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> PolicyDecision:
-    """Write who decided into a decision; a policy cannot speak for another."""
+    """Write who decided into a decision; a policy cannot speak for another.
+
+    What it says in words is written anew where no document can hold it. What it demands, changes or
+    tells others is not, as that is matched and digested: then it has decided nothing.
+    """
     if decision is _ALLOWED:
         return _allowed_by(policy_.name, policy_.version, question.position, policy_.enforce)
     try:
@@ -406,16 +412,16 @@ def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> Po
         verdict = Verdict.REQUIRE if said.requirements else Verdict.ALLOW
     name = policy_.name
     demanded, mine = {"demanded_by": (name,)}, {"policy": name}
-    return built(
+    signed = built(
         PolicyDecision,
         verdict=verdict,
-        reason=said.reason,
+        reason=writable(said.reason),
         severity=said.severity,
-        requirements=tuple(r.model_copy(update=demanded) for r in said.requirements),
+        requirements=tuple(_titled(r, **demanded) for r in said.requirements),
         strategy=said.strategy,
         amendments=tuple(a.model_copy(update=mine) for a in said.amendments),
         side_effects=said.side_effects,
-        metadata=said.metadata,
+        metadata=writable(said.metadata),
         policy=name,
         policy_version=policy_.version,
         mutation=question.position,
@@ -425,6 +431,20 @@ def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> Po
         blockers=(),
         parts=(),
     )
+    try:
+        signed.model_dump_json()
+    except PydanticSerializationError as error:
+        return failure(policy_, question, f"Its decision is none: {error}.")
+    return signed
+
+
+def _titled(requirement: Requirement, **more: Any) -> Requirement:
+    """Answer a requirement, and with it its alternatives, under a title that can be written."""
+    if requirement.alternatives:
+        more["alternatives"] = tuple(
+            tuple(_titled(each) for each in way) for way in requirement.alternatives
+        )
+    return requirement.model_copy(update={"title": writable(requirement.title), **more})
 
 
 @lru_cache(maxsize=4096)
@@ -495,6 +515,9 @@ def check_names(policies: Sequence[Policy]) -> None:
         for each in level:
             if not getattr(each, "name", None):
                 message = f"The policy {each!r} has no name."
+                raise DefinitionError(message)
+            if writable(each.name) != each.name:
+                message = f"The policy name {each.name!r} has what no document can hold."
                 raise DefinitionError(message)
             if type(each.version) is not int:
                 message = (

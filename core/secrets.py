@@ -196,7 +196,9 @@ class Mask:
         secrets: list[JsonValue] = []
         replaced(document, declared, secrets.append)
         texts = {text for secret in secrets for text in _texts(secret) if len(text) >= RECOGNISED}
-        self._texts |= {text: self._redactor(text) for text in texts - self._texts.keys()}
+        hashed = {text: self._redactor(text) for text in texts - self._texts.keys()}
+        # What quotes one may have been written anew.
+        self._texts |= {writable(text): shown for text, shown in hashed.items()} | hashed
         # The longest first: one may stand in another.
         longest = sorted(self._texts, key=len, reverse=True)
         self._found = re.compile("|".join(map(re.escape, longest))) if longest else None

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from core.errors import StoreOutdated
+from core.errors import InvalidValue, StoreOutdated
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -17,8 +17,15 @@ SCHEMA_VERSION: Final = 1
 
 
 def write(model: BaseModel) -> str:
-    """Write a model as JSON text."""
-    return model.model_dump_json()
+    """Write a model as JSON text.
+
+    Raises:
+        InvalidValue: It holds what no document can, such as half of a character.
+    """
+    try:
+        return model.model_dump_json()
+    except PydanticSerializationError as error:
+        raise _unwritable(type(model).__name__, error) from error
 
 
 def read(kind: type[M], text: str) -> M:
@@ -44,8 +51,19 @@ def read(kind: type[M], text: str) -> M:
 
 
 def write_json(value: JsonValue) -> str:
-    """Write plain JSON data as text."""
-    return to_json(value).decode()
+    """Write plain JSON data as text.
+
+    Raises:
+        InvalidValue: As `write` does.
+    """
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError as error:
+        raise _unwritable("value", error) from error
+
+
+def _unwritable(kind: str, error: PydanticSerializationError) -> InvalidValue:
+    return InvalidValue(f"A {kind} cannot be written as a document: {error}.")
 
 
 def read_json(text: str) -> Any:
