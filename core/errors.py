@@ -40,6 +40,7 @@ MutatorError
 │   ├── NothingToDelegate      the sender has no right on the request to hand on
 │   ├── NotSuperseding         the newer request may not take the older one's place
 │   ├── TooManyComments        the request has all the comments it can have
+│   ├── RequestFull            the request holds all the messages it can hold
 │   └── MalformedMessage       the payload does not fit the message
 ├── DirectoryError             the directory of people cannot be read
 └── StoreError                 the store of record
@@ -343,6 +344,10 @@ class NotSuperseding(DecisionRefused):
 
 class TooManyComments(DecisionRefused):
     """The request has all the comments it can have."""
+
+
+class RequestFull(DecisionRefused):
+    """The request holds all the messages it can hold; it can be cancelled, and grants withdrawn."""
 
 
 class MalformedMessage(DecisionRefused):

@@ -14,9 +14,15 @@ from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, f
 
 from core.checks import MAX_EVIDENCE
 from core.context import Mode
-from core.digests import canonical, digest
+from core.digests import canonical, digest, jsonable
 from core.domain import STATE_ID, problems
-from core.errors import InvalidParameters, MalformedMessage, MutatorError, TooLarge
+from core.errors import (
+    InvalidParameters,
+    InvalidValue,
+    MalformedMessage,
+    MutatorError,
+    TooLarge,
+)
 from core.governance.request import (
     Id,
     Metadata,
@@ -27,6 +33,7 @@ from core.governance.request import (
     Wish,
 )
 from core.model import Value
+from core.texts import NO_NUL, ONE_LINE
 
 from .names import OWN_PREFIX, Signal, Update
 
@@ -48,7 +55,7 @@ NOT_YET = ("compensates",)
 Credential = Annotated[str, StringConstraints(max_length=8192)]
 
 Comment = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_COMMENT, strip_whitespace=True)
+    str, StringConstraints(min_length=1, max_length=MAX_COMMENT, strip_whitespace=True), NO_NUL
 ]
 
 _FULFILMENT = ("name", "evidence")
@@ -249,6 +256,10 @@ def read_start(payloads: Sequence[Any], request_id: str) -> Start:
         raise InvalidParameters(f"Ids beginning with {OWN_PREFIX!r} are reserved; use another.")
     if len(request_id) > MAX_ID:
         raise InvalidParameters(f"A request id has at most {MAX_ID} characters.")
+    try:
+        ONE_LINE.held(request_id)
+    except ValueError as error:
+        raise InvalidParameters(f"The request id {request_id!r} cannot be kept: {error}.") from None
     payload = _one_object(payloads, "start", MAX_START)
     try:
         start = Start.model_validate(payload)
@@ -317,7 +328,10 @@ def _one_object(payloads: Sequence[Any], name: str, limit: int) -> dict[str, Any
     if not isinstance(payload, dict):
         kind = "null" if payload is None else type(payload).__name__
         raise InvalidParameters(f"{name} takes one JSON object, not {kind}.")
-    size = len(canonical(payload))
+    try:
+        size = len(canonical(jsonable(payload)))  # as deep as documents may be, and no deeper
+    except InvalidValue as error:
+        raise InvalidParameters(f"The payload of {name} cannot be kept: {error}") from error
     if size > limit:
         raise TooLarge(
             f"The payload of {name} has {size} bytes; at most {limit} are taken.",

@@ -5,7 +5,7 @@ Nothing is lost between them: no decision, no deadline, no id of a message that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from core.errors import InvalidValue
@@ -38,20 +38,6 @@ class Carried(Value):
     fence: int
     taken: tuple[Taken, ...] = ()
     has_superseded: bool = False
-
-    def answers(self) -> dict[tuple[str, str], tuple[str, Refusal | None]]:
-        """Answer what was said under each id, and what it was answered."""
-        return {(t.actor_id, t.decision_id): (t.said, t.refusal) for t in self.taken}
-
-
-def taken_of(
-    answers: Mapping[tuple[str, str], tuple[str, Refusal | None]],
-) -> tuple[Taken, ...]:
-    """Write down what was said under each id."""
-    return tuple(
-        Taken(actor_id=actor, decision_id=key, said=said, refusal=refusal)
-        for (actor, key), (said, refusal) in answers.items()
-    )
 
 
 def read_carried(payloads: Sequence[Any]) -> Carried:

@@ -26,11 +26,12 @@ with workflow.unsafe.imports_passed_through():
     from wire.messages import result_of as result_of_request
     from wire.names import Activity, Signal
 
-from .carried import Carried, read_carried, taken_of
+from .carried import Carried, read_carried
 from .doors import raise_named
 from .holding import picture_of
 from .inbox import LOOKED, TEMPORAL_CANCEL, Incoming
 from .options import NOTE, QUEUE
+from .remembered import Remembered
 from .taking import Taking
 
 
@@ -63,7 +64,7 @@ class Story(Taking):
         self._request = carried.request
         self._asking.plan = carried.plan
         self._asking.fence = carried.fence
-        self._taken = carried.answers()
+        self._remembered = Remembered(carried.taken)
         self._has_superseded = carried.has_superseded
 
     async def live(self) -> RequestResult:
@@ -82,7 +83,7 @@ class Story(Taking):
     async def _story(self) -> RequestResult:
         await self._advance()
         while not self._ended:
-            if workflow.info().is_continue_as_new_suggested():
+            if workflow.info().is_continue_as_new_suggested() and not len(self._inbox):
                 await self._continue_in_a_new_run()
             if (incoming := await self._next()) is not None:
                 await self._take(incoming)
@@ -90,9 +91,19 @@ class Story(Taking):
         return await self._leave()
 
     async def _continue_in_a_new_run(self) -> None:
-        """Hand everything to a new run with an empty history, once nobody waits for an answer."""
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        if len(self._inbox) or self._request.closing is not None:
+        """Hand everything to a new run with an empty history, once nobody waits for an answer.
+
+        Whoever waits for one is answered by the story alone, so it goes on where there is something
+        to do.
+        """
+        await workflow.wait_condition(
+            lambda: workflow.all_handlers_finished() or self._has_something()
+        )
+        if (
+            len(self._inbox)
+            or not workflow.all_handlers_finished()
+            or self._request.closing is not None
+        ):
             return
         self._now(self._looking.stop(self._request))
         self._asking.stop_alarm()
@@ -100,7 +111,7 @@ class Story(Taking):
             request=self._request,
             plan=self._asking.plan,
             fence=self._asking.fence,
-            taken=taken_of(self._taken),
+            taken=self._remembered.taken(),
             has_superseded=self._has_superseded,
         )
         workflow.continue_as_new(args=[*self._payload, carried])

@@ -8,10 +8,10 @@ from typing import NoReturn
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from core.errors import DecisionIdReused, DecisionRefused, NothingToDelegate
+    from core.errors import DecisionIdReused, DecisionRefused, NothingToDelegate, RequestFull
     from core.governance import approval, fulfilment, outcome, waits
     from core.governance.delegation import delegate
-    from core.governance.lifecycle import closed, refuse_message
+    from core.governance.lifecycle import closed, raise_if_full, refuse_message
     from core.governance.people import SYSTEM, Person
     from core.governance.request import MutationRequest, RefusedMessage
     from core.governance.resolution import (
@@ -27,9 +27,13 @@ with workflow.unsafe.imports_passed_through():
 from .holding import Holding
 from .inbox import TEMPORAL_CANCEL, Incoming
 from .looking import Looking
+from .remembered import Remembered
 
 OPERATOR_BY_TEMPORAL = "operator:temporal"
 """Who cancels when Temporal's own cancellation is used: an operator, by that system's rights."""
+
+_ALWAYS = frozenset({"cancel", "withdraw"})
+"""What is taken however much the request holds."""
 
 
 class Taking(Holding):
@@ -39,7 +43,7 @@ class Taking(Holding):
         """Begin with no message taken."""
         super().__init__()
         self._looking = Looking(self._asking, self._inbox)
-        self._taken: dict[tuple[str, str], tuple[str, asks.Refusal | None]] = {}
+        self._remembered = Remembered()
         self._unanswered: list[Incoming] = []
         self._carried_out: asks.Executed | None = None
 
@@ -115,7 +119,8 @@ class Taking(Holding):
             self._at_once
             and self._asking.plan.local
             and incoming.verb == "approve"
-            and (message.actor_id.lower(), message.decision_id) not in self._taken
+            and (message.actor_id.lower(), message.decision_id) not in self._remembered
+            and not self._is_full()
             and fulfilment.is_one_grant_away(self._request)
         ):
             return None
@@ -139,8 +144,8 @@ class Taking(Holding):
         """Take a message whose sender is known; only such a message takes its id."""
         key = (sender.id.lower(), message.decision_id)
         said = message.content_digest(incoming.verb)
-        if key in self._taken:
-            before, refusal = self._taken[key]
+        if (known := self._remembered.said(key)) is not None:
+            before, refusal = known
             if before == said:
                 incoming.refusal = refusal
             else:
@@ -151,10 +156,24 @@ class Taking(Holding):
                 self._answer_by_record(incoming)
                 self._record_refused(incoming)
             else:
+                if incoming.verb not in _ALWAYS:
+                    self._raise_if_full()
                 await self._do(who, sender, incoming, message)
         except DecisionRefused as error:
             self._refuse(incoming, refusal_of(error))
-        self._taken[key] = (said, incoming.refusal)
+        self._remembered.keep(key, said, incoming.refusal)
+
+    def _raise_if_full(self) -> None:
+        """Refuse what could no longer be carried; what ends or takes back always can."""
+        raise_if_full(self._request)
+        self._remembered.raise_if_full()
+
+    def _is_full(self) -> bool:
+        try:
+            self._raise_if_full()
+        except RequestFull:
+            return True
+        return False
 
     async def _do(
         self, who: asks.Authenticated, sender: Person, incoming: Incoming, message: Message

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import JsonValue
 
 from ..audit import MutationRecord
 from ..digests import digest
-from ..errors import InvalidTransition, RequestClosed
+from ..errors import InvalidTransition, RequestClosed, RequestFull
+from ..model import Value
 from .request import (
     MAX_REFUSED,
     Category,
@@ -25,6 +27,15 @@ from .request import (
     Status,
     Wish,
 )
+
+MAX_BYTES: Final = 768 * 1024
+"""Bytes of a request, as JSON, from which on it takes no more messages.
+
+Temporal carries 2 MiB at once, and a request crosses with its start payload and what was answered.
+"""
+
+MAX_REFUSED_BYTES: Final = 128 * 1024
+"""Bytes of all refused messages that are kept, as JSON."""
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.CREATED: frozenset(
@@ -245,13 +256,31 @@ def hold(request: MutationRequest, reason: str, at: datetime) -> MutationRequest
 
 
 def refuse_message(request: MutationRequest, refused: RefusedMessage) -> MutationRequest:
-    """Record a message that does not count; beyond the bound only their number grows."""
+    """Record a message that does not count; beyond the bounds only their number grows."""
     kept = request.refused_messages
-    if len(kept) < MAX_REFUSED:
+    if len(kept) < MAX_REFUSED and sum(map(_bytes, (*kept, refused))) <= MAX_REFUSED_BYTES:
         kept = (*kept, refused)
     return request.model_copy(
         update={"refused_messages": kept, "refused_count": request.refused_count + 1}
     )
+
+
+def raise_if_full(request: MutationRequest) -> None:
+    """Refuse one more message where the request could not be carried on with it.
+
+    Raises:
+        RequestFull: It has `MAX_BYTES` or more.
+    """
+    if _bytes(request) >= MAX_BYTES:
+        message = (
+            f"Request {request.request_id!r} holds all the messages it can hold. "
+            "Cancel it, and submit another."
+        )
+        raise RequestFull(message, request_id=request.request_id)
+
+
+def _bytes(value: Value) -> int:
+    return len(value.model_dump_json().encode())
 
 
 def status_of(decisions: Iterable[Decision]) -> Status:

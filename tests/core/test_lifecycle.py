@@ -10,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from core.errors import DecisionRefused, InvalidTransition
+from core.errors import DecisionRefused, InvalidTransition, RequestFull
 from core.governance import approval, fulfilment, outcome, resolution
 from core.governance.lifecycle import (
+    MAX_BYTES,
+    MAX_REFUSED_BYTES,
     TRANSITIONS,
     append,
     close,
     intend,
     move,
+    raise_if_full,
     refuse_message,
     status_of,
 )
@@ -300,6 +303,32 @@ def test_refused_messages_are_kept_up_to_a_bound_and_counted_beyond() -> None:
 
     assert len(request.refused_messages) == MAX_REFUSED
     assert request.refused_count == MAX_REFUSED + 3
+
+
+def test_refused_messages_are_kept_in_bounded_room() -> None:
+    request = created()
+    message = RefusedMessage(at=AT, name="approve", error="NotAuthorised", message="𝄞" * 500)
+
+    for _ in range(MAX_REFUSED):
+        request = refuse_message(request, message)
+
+    size = sum(len(m.model_dump_json().encode()) for m in request.refused_messages)
+    assert MAX_REFUSED_BYTES - 4096 < size <= MAX_REFUSED_BYTES
+    assert request.refused_count == MAX_REFUSED
+
+
+def test_g9_a_request_says_when_it_can_hold_no_more() -> None:
+    request = created()
+    raise_if_full(request)
+
+    while len(request.model_dump_json().encode()) < MAX_BYTES:
+        raise_if_full(request)
+        request = append(
+            request, Category.APPROVAL, "Granted", actor_id="ben", at=AT, reason="é" * 20_000
+        )
+
+    with pytest.raises(RequestFull, match="Cancel it"):
+        raise_if_full(request)
 
 
 def test_one_content_has_one_digest_and_another_content_another() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from core.checks import MAX_EVIDENCE
+from core.digests import MAX_LEVELS
 from core.errors import InvalidParameters, MalformedMessage
 from wire.messages import MAX_COMMENT, read_message, read_start
 from wire.names import Signal, Update
@@ -63,6 +65,69 @@ def test_a_verdict_of_another_verb_is_refused(name: str, verdict: str) -> None:
         read_message(name, [WHO | {"verdict": verdict}])
 
 
+IDS = ("actor_id", "on_behalf_of", "supersedes", "correlation_id", "causation_id", "session")
+
+
+@pytest.mark.parametrize("character", ["\0", "\t", "\n", "\x1b", "\x7f", "\x85"])
+@pytest.mark.parametrize(
+    ("where", "fields"),
+    [
+        *((field, {field: "a{}b"}) for field in IDS),
+        ("state_id", {"state_id": "box/a{}b"}),
+        ("request_id", {"request_id": "r{}1"}),
+        ("actor_name", {"actor_name": "A{}B"}),
+        ("depends_on.1", {"depends_on": ["r0", "r{}2"]}),
+        ("tags.0", {"tags": ["a{}b"]}),
+        ("mutations.0.type", {"mutations": [{"type": "A{}B"}]}),
+    ],
+)
+def test_g9_a_control_character_in_an_id_is_refused_before_anything_waits_for_it(
+    where: str, fields: dict[str, Any], character: str
+) -> None:
+    payload = START | json.loads(json.dumps(fields).replace("{}", json.dumps(character)[1:-1]))
+    code = f"U\\+{ord(character):04X}"
+
+    with pytest.raises(InvalidParameters, match=rf"{where}: .*control character, such as {code}"):
+        read_start([payload], "r1")
+
+
+@pytest.mark.parametrize("request_id", ["r\0", "r\n1"])
+def test_g9_so_is_one_in_the_id_of_the_workflow(request_id: str) -> None:
+    with pytest.raises(InvalidParameters, match=r"request id .*control character"):
+        read_start([START], request_id)
+
+
+@pytest.mark.parametrize("field", ["reason", "user_agent"])
+def test_g9_a_text_has_any_character_but_nul(field: str) -> None:
+    assert getattr(read_start([START | {field: "a\n\tb"}], "r1"), field) == "a\n\tb"
+    with pytest.raises(InvalidParameters, match=rf"{field}: .*no NUL"):
+        read_start([START | {field: "a\0b"}], "r1")
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        (Signal.APPROVE, "decision_id", "d\0"),
+        (Signal.APPROVE, "actor_id", "be\nn"),
+        (Signal.APPROVE, "requirement_id", "a\0"),
+        (Signal.APPROVE, "binding", "a\0"),
+        (Signal.APPROVE, "code", "a\0"),
+        (Signal.APPROVE, "reason", "a\0"),
+        (Signal.FULFIL, "name", "a\0"),
+        (Signal.DELEGATE, "to", "a\0"),
+        (Signal.SUPERSEDE, "by", "a\0"),
+        (Signal.COMMENT, "text", "a\0b"),
+    ],
+)
+def test_g9_what_a_message_cannot_be_kept_with_is_named(
+    name: str, field: str, value: str
+) -> None:
+    payload = WHO | WHOLE.get(name, {}) | {field: value}
+
+    with pytest.raises(MalformedMessage, match=rf"does not validate: {field}: "):
+        read_message(name, [payload])
+
+
 @pytest.mark.parametrize("name", [Signal.APPROVE, Signal.CANCEL, Update.REFRESH])
 def test_what_only_other_verbs_read_is_ignored_however_it_is_written(name: str) -> None:
     strange = {"to": 5, "until": "some day", "by": "", "text": "x" * 5000, "evidence": "none"}
@@ -94,6 +159,28 @@ def test_a_comment_is_bounded_and_not_blank() -> None:
     for text in ("x" * (MAX_COMMENT + 1), "  ", ""):
         with pytest.raises(MalformedMessage, match="text"):
             read_message(Signal.COMMENT, [WHO | {"text": text}])
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return {"a": value}
+
+
+@pytest.mark.parametrize("field", ["metadata", "evidence"])
+def test_g9_a_message_is_nested_no_deeper_than_a_record_can_hold(field: str) -> None:
+    said = WHO | {"verdict": "passed", field: nested(MAX_LEVELS - 2)}
+
+    assert getattr(read_message("fulfil", [said]), field) == said[field]
+    with pytest.raises(MalformedMessage, match="nested deeper than 100 levels"):
+        read_message("fulfil", [said | {field: nested(MAX_LEVELS - 1)}])
+
+
+def test_g9_a_start_is_nested_no_deeper_than_a_record_can_hold() -> None:
+    assert read_start([START | {"metadata": nested(MAX_LEVELS - 2)}], "r").metadata
+    with pytest.raises(InvalidParameters, match="nested deeper than 100 levels"):
+        read_start([START | {"metadata": nested(MAX_LEVELS - 1)}], "r")
 
 
 def test_evidence_is_bounded() -> None:

@@ -165,3 +165,57 @@ async def test_five_hundred_comments_and_a_thousand_decisions_do_no_harm(world: 
         await handle.signal("approve", {"decision_id": "at-last", "actor_id": approver})
     assert (await world.result(handle, seconds=60)).status == "Executed"
     assert timedelta(0) < request.updated_at - request.created_at
+
+
+async def test_g9_a_request_takes_no_more_than_it_can_carry_and_can_still_be_cancelled(
+    world: World,
+) -> None:
+    """Temporal carries 2 MiB at once; a request that outgrew that could never be ended."""
+    handle = await world.start("Add", needs=TWO)
+    await world.pending(handle)
+    long = {"metadata": {"note": "é" * 15_000}}
+
+    for n in range(40):
+        binding = (await world.request(handle)).binding
+        said = {"actor_id": "ben", "decision_id": f"on-{n}", "binding": binding, **long}
+        await handle.signal("approve", said)
+        await handle.signal("withdraw", {"actor_id": "ben", "decision_id": f"off-{n}"})
+    request = await world.until(handle, lambda r: r.refused_messages)
+
+    assert {m.error for m in request.refused_messages} <= {"RequestFull", "NothingToWithdraw"}
+    assert len(request.model_dump_json().encode()) < 1024 * 1024
+    await world.send(handle, "cancel_request", {"actor_id": "ana", "decision_id": "enough"})
+    assert (await world.agree(handle)).status == "Canceled"
+
+
+async def test_g9_ids_that_strangers_take_do_not_keep_a_request_from_going_on(
+    world: World,
+) -> None:
+    handle = await world.start("Add", needs=TWO)
+    binding = (await world.pending(handle)).binding
+
+    for n in range(700):
+        said = {"actor_id": "eve", "decision_id": f"{n}" + "𝄞" * 190, "binding": binding}
+        await handle.signal("approve", said)
+    for name in ("ben", "cleo"):
+        await handle.signal("approve", {"actor_id": name, "decision_id": name, "binding": binding})
+
+    assert (await world.result(handle)).status == "Executed"
+
+
+async def test_whoever_waits_for_an_answer_while_a_history_ends_is_answered(world: World) -> None:
+    """The story answers, so it must not wait for those who wait for it."""
+    handle = await world.start("Add", needs=TWO)
+    await world.pending(handle)
+    began = asyncio.get_running_loop().time()
+
+    for turn in range(12):
+        again = [{"actor_id": "ana", "decision_id": f"{turn}-{n}"} for n in range(3)]
+        replies = await asyncio.gather(
+            world.decide(handle, "ben"), *(world.send(handle, "refresh", each) for each in again)
+        )
+        assert all(reply.settled for reply in replies)
+        await world.decide(handle, "ben", "withdraw")
+
+    assert asyncio.get_running_loop().time() - began < 30
+    assert await runs(world, handle) > 1
