@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
+from core.errors import StoreUnavailable
 from core.governance.fulfilment import awaited
 from core.governance.request import Finding, MutationRequest
 from core.governance.resolution import is_superseded
@@ -12,8 +16,27 @@ from core.requirements import Requirement, RequirementKind
 from .budgets import reserve
 from .outside import Outside
 
+log = logging.getLogger("mutator.reconciler")
+
 FIRST = 20
 """How many of those who wait for room in a budget are looked at."""
+
+
+@contextmanager
+def going_on(without: str) -> Iterator[None]:
+    """Let trouble with one thing keep nobody else from being looked at; it is logged.
+
+    A store that does not answer is trouble with all of them.
+
+    Raises:
+        StoreUnavailable: It does not answer.
+    """
+    try:
+        yield
+    except StoreUnavailable:
+        raise
+    except Exception:
+        log.exception("The sweep goes on without %s", without)
 
 
 class Overlooked:
@@ -43,7 +66,10 @@ class Overlooked:
 
     def found(self) -> list[str]:
         """Answer who is to be woken."""
-        roomy = [each for budget in sorted(self._asking) for each in self._with_room(budget)]
+        roomy: list[str] = []
+        for budget in sorted(self._asking):
+            with going_on(f"the budget {budget!r}"):
+                roomy += self._with_room(budget)
         return [*self._outside.store.untold(), *self._moved, *roomy]
 
     def _add_quotas(self, request: MutationRequest) -> None:

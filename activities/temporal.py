@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Final
+from typing import Final, Literal
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
@@ -30,11 +30,31 @@ from wire.asks import (
 from wire.names import Activity, Query, Signal
 
 from .outside import Outside
-from .overlooked import Overlooked
+from .overlooked import Overlooked, going_on, log
 from .wakeups import wake_all
 
 FIRST: Final = 20
 """How many of those who wait for room in a budget are told that there may be some."""
+
+CLOSED: Final = frozenset(
+    {
+        WorkflowExecutionStatus.COMPLETED,
+        WorkflowExecutionStatus.FAILED,
+        WorkflowExecutionStatus.CANCELED,
+        WorkflowExecutionStatus.TERMINATED,
+        WorkflowExecutionStatus.TIMED_OUT,
+    }
+)
+"""What is said of a workflow that is gone; one of which anything else is said goes on."""
+
+HANDFUL: Final = 5
+"""As many open requests may be unknown to a namespace, even where it knows fewer."""
+
+END_LOST: Final = f"{names.RECONCILER_SCHEDULE}/end-lost"
+"""The id of a sweep that ends what its namespace does not know, however much that is."""
+
+Found = Literal["alive", "closed", "unknown"]
+"""What a namespace says of the workflow of an open request."""
 
 FAR_AHEAD: Final = 1_000_000
 """So many asks no workflow makes in one task."""
@@ -101,25 +121,36 @@ class Reconciling:
 
         An open workflow whose record has ended is woken; an open record whose workflow is gone is
         ended from the last snapshot; who waits for what has come is woken; states with side effects
-        left get their dispatcher.
+        left get their dispatcher. Trouble with one of them is logged and holds up no other.
         """
         store = self.outside.store
         running = frozenset([execution async for execution in self._running()])
         ended = await asyncio.to_thread(store.ended_among, sorted(running))
-        await wake_all(self.outside, sorted(ended))
-        closed = 0
+        with going_on("some whose record has ended"):
+            await wake_all(self.outside, sorted(ended))
+        known = closed = 0
+        unknown: list[str] = []
         overlooked = Overlooked(self.outside, ask.at)
         async for request in self._open_records():
-            if request.request_id not in running and await self._is_gone(request.request_id):
-                closed += await self._end(request, ask)
-            else:
-                await asyncio.to_thread(overlooked.add, request)
+            with going_on(f"request {request.request_id!r}"):
+                found = await self._find(request.request_id, running)
+                known += found != "unknown"
+                if found == "unknown":
+                    unknown.append(request.request_id)
+                elif found == "closed":
+                    closed += await self._end(request, ask)
+                else:
+                    await asyncio.to_thread(overlooked.add, request)
             activity.heartbeat()
+        closed += await self._end_unknown(unknown, ask, known=known)
         waiting = await asyncio.to_thread(overlooked.found)
-        woken = await wake_all(self.outside, waiting)
+        woken = 0
+        with going_on("some who wait for what has come"):
+            woken = await wake_all(self.outside, waiting)
         states = await asyncio.to_thread(store.undelivered_states)
         for state_id in states:
-            await wake_dispatcher(self.outside, state_id)
+            with going_on(f"the side effects of {state_id!r}"):
+                await wake_dispatcher(self.outside, state_id)
         return Reconciled(
             open_workflows=len(running),
             told=len(ended),
@@ -142,21 +173,54 @@ class Reconciling:
                 yield request
             after = page[-1].request_id
 
-    async def _is_gone(self, request_id: str) -> bool:
+    async def _find(self, request_id: str, running: frozenset[str] = frozenset()) -> Found:
         """Ask the server itself: what the list leaves out may only be late to appear in it."""
+        if request_id in running:
+            return "alive"
         try:
             described = await self.outside.client.get_workflow_handle(request_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                return True
+                return "unknown"
             raise
-        return described.status not in {
-            WorkflowExecutionStatus.RUNNING,
-            WorkflowExecutionStatus.CONTINUED_AS_NEW,
-        }
+        except ValueError:
+            return "alive"  # a status of a newer server, such as paused, has no name here
+        return "closed" if described.status in CLOSED else "alive"
+
+    async def _end_unknown(self, unknown: Sequence[str], ask: Reconcile, *, known: int) -> int:
+        """End what the namespace does not know; nothing where it seems to be another one.
+
+        A worker that is connected to a wrong or a new namespace would find all of them unknown.
+        """
+        if max(known, HANDFUL) < len(unknown) and activity.info().workflow_id != END_LOST:
+            log.error(
+                "The namespace %r does not know %d of %d open requests of the store, such as %r, "
+                "so none of these is ended. Check that TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and "
+                "MUTATOR_STORE_URL belong together. If the workflows are lost for good, end the "
+                "requests by: temporal workflow start --type %s --workflow-id %s --task-queue %s",
+                activity.info().namespace,
+                len(unknown),
+                known + len(unknown),
+                unknown[0],
+                names.RECONCILER_TYPE,
+                END_LOST,
+                activity.info().task_queue,
+            )
+            return 0
+        ended = 0
+        for request_id in unknown:
+            with going_on(f"request {request_id!r}"):
+                # It may have been submitted again since it was looked for.
+                request = await asyncio.to_thread(self.outside.store.request, request_id)
+                if request is not None and await self._find(request_id) == "unknown":
+                    ended += await self._end(request, ask)
+            activity.heartbeat()
+        return ended
 
     async def _end(self, stored: MutationRequest, ask: Reconcile) -> int:
         """End a request from the last snapshot of its workflow, or from the store's picture."""
+        if stored.status.is_terminal:
+            return 0
         request = await self._last_snapshot(stored) or stored
         if request.closing is None:
             request = cancel_by(

@@ -6,6 +6,7 @@ the request, locked first, already says.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pydantic import JsonValue
 from sqlalchemy import Row, bindparam, literal_column, select, true
 
 from core.audit import AuditEntry
-from core.errors import StoreUnavailable
+from core.errors import StoreOutdated, StoreUnavailable
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 
@@ -44,6 +45,8 @@ from .schema import RESERVED, endings, history, requests, states
 from .turns import Turns
 from .waiting import news
 
+log = logging.getLogger("mutator.store")
+
 _ONE = select(literal_column("1").label("one")).subquery()
 _VIEW = select(endings.c.document.label("record"), requests.c.fence, states).select_from(
     _ONE.outerjoin(requests, requests.c.request_id == bindparam("request_id"))
@@ -56,7 +59,7 @@ _PATHS = select(history.c.paths).where(
     history.c.version <= bindparam("upto"),
 )
 _OPEN = (
-    select(requests.c.document)
+    select(requests.c.request_id, requests.c.document)
     .where(~requests.c.ended, requests.c.request_id > bindparam("after"))
     .order_by(requests.c.request_id)
     .limit(bindparam("limit"))
@@ -196,9 +199,16 @@ class SqlStore(SqlRecords):
     def open_requests(
         self, *, limit: int = 1000, after: str | None = None
     ) -> Sequence[MutationRequest]:
-        """Answer open requests in the order of their ids."""
-        found = self._all(_OPEN, after=after or "", limit=limit)
-        return [documents.read(MutationRequest, row.document) for row in found]
+        """Answer open requests in the order of their ids, without those it cannot read.
+
+        These are logged. A page may be shorter for it; none is empty before the last.
+        """
+        found: list[MutationRequest] = []
+        last = after or ""
+        while not found and (rows := self._all(_OPEN, after=last, limit=limit)):
+            found = [each for each in map(_readable, rows) if each is not None]
+            last = rows[-1].request_id
+        return found
 
     def ended_among(self, request_ids: Sequence[str]) -> frozenset[str]:
         """Answer which of these requests have ended."""
@@ -245,3 +255,11 @@ class SqlStore(SqlRecords):
         for first in range(0, len(keys), _AT_ONCE):
             found += self._all(asked, some=list(keys[first : first + _AT_ONCE]), **given)
         return found
+
+
+def _readable(row: Row[Any]) -> MutationRequest | None:
+    try:
+        return documents.read(MutationRequest, row.document)
+    except StoreOutdated as error:
+        log.error("Request %r is left out: %s", row.request_id, error.message)  # noqa: TRY400 - the message says it
+        return None

@@ -205,3 +205,20 @@ loaded = {{"store.sql", "store.writing", "store.transactions", "alembic"}} & set
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_open_request_of_a_newer_version_is_left_out_and_hides_none_behind_it(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    names = ["a", "b", "c", "d", "e"]
+    for name in names:
+        sqlite_store.note(asked(request_id=name), fence=1)
+    newer = "replace(document, '\"schema_version\":1', '\"schema_version\":2')"
+    with sqlite3.connect(tmp_path / "mutator.db") as other:
+        other.execute(
+            f"UPDATE requests SET document = {newer} WHERE request_id IN ('a', 'b', 'd', 'e')"
+        )
+
+    assert [each.request_id for each in sqlite_store.open_requests()] == ["c"]
+    assert [each.request_id for each in sqlite_store.open_requests(limit=2)] == ["c"]
+    assert sqlite_store.open_requests(limit=1, after="c") == []
