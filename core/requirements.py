@@ -11,13 +11,14 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, field_validator
 
 from .budgets import Budget, Quota
 from .calendars import Calendar, Timing
 from .digests import digest, jsonable
 from .errors import DefinitionError, InvalidValue
 from .model import Value
+from .texts import ONE_LINE, Name
 
 M = TypeVar("M", bound=Value)
 
@@ -44,6 +45,9 @@ LAST_STEP: Final = 1000
 
 LONGEST: Final = timedelta(days=3650)
 """How long a request may live, and so anything about it."""
+
+_NAMING: Final = ("name", "key", "budget_id", "calendar_id")
+"""Parameters that name something, which is asked for by this name."""
 
 ANY: Final = "any"
 """The kind of a requirement that is met when one of its alternatives is; see `either`."""
@@ -72,9 +76,9 @@ class Strategy(StrEnum):
 class Who(Value):
     """Who may answer: people, roles, groups, any mix. Ids are compared in lower case."""
 
-    people: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    people: tuple[Name, ...] = ()
+    roles: tuple[Name, ...] = ()
+    groups: tuple[Name, ...] = ()
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
@@ -136,7 +140,7 @@ class Requirement(Value):
             `step` is the earliest of theirs; within an alternative their steps go on in order.
     """
 
-    kind: str
+    kind: Name
     who: Who = Who()
     needed: Annotated[int, Field(ge=1, le=100)] = 1
     refusals: Annotated[int, Field(ge=1, le=100)] | None = 1
@@ -152,6 +156,16 @@ class Requirement(Value):
     escalate_after: Span | None = None
     escalate_to: Who = Who()
     alternatives: tuple[tuple[Requirement, ...], ...] = ()
+
+    @field_validator("parameters")
+    @classmethod
+    def _names_in_a_line(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        named = [parameters[each] for each in _NAMING if each in parameters]
+        requests = parameters.get("requests")
+        for name in (*named, *(requests if isinstance(requests, list) else ())):
+            if isinstance(name, str):
+                ONE_LINE.held(name)
+        return parameters
 
     @cached_property
     def id(self) -> str:

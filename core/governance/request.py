@@ -19,6 +19,7 @@ from ..effects import EffectPreview, SideEffect
 from ..model import Value
 from ..mutation import Intent
 from ..requirements import LONGEST, Requirement, RequirementKind, Strategy
+from ..texts import NO_NUL, ONE_LINE
 from ..validation import Issue
 
 MAX_REFUSED = 500
@@ -59,8 +60,10 @@ class Category(StrEnum):
         return Category.APPROVAL if approval else Category.REQUIREMENT
 
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(max_length=2000)]
+Id = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), ONE_LINE
+]
+Text = Annotated[str, StringConstraints(max_length=2000), NO_NUL]
 Metadata = dict[str, JsonValue]
 
 
@@ -88,7 +91,7 @@ class Wish(Value):
     mutations: Annotated[tuple[WishedMutation, ...], Field(min_length=1, max_length=100)]
     actor_id: Id
     reason: Text = ""
-    actor_name: Annotated[str, StringConstraints(max_length=200)] | None = None
+    actor_name: Annotated[str, StringConstraints(max_length=200), ONE_LINE] | None = None
     actor_type: ActorType = ActorType.USER
     on_behalf_of: Id | None = None
     metadata: Metadata = Field(default_factory=dict)

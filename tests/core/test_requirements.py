@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -301,6 +302,51 @@ WRONG: Any = [datetime]
 def test_what_cannot_be_demanded_is_refused_where_it_is_written(make: Any, sentence: str) -> None:
     with pytest.raises(DefinitionError, match=sentence):
         make()
+
+
+NAMED: list[Callable[[str], Requirement]] = [
+    lambda name: Requirement.approval(people=[name]),
+    lambda name: Requirement.approval(roles=["ops", name], needed=1),
+    lambda name: Requirement.review(groups=[name], needed=1),
+    Requirement.check,
+    lambda name: Requirement.check("ci", people=[name]),
+    lambda name: Requirement.quota(name, "budgets/a"),
+    lambda name: Requirement.quota("key", f"budgets/{name}"),
+    lambda name: Requirement.schedule(calendar=f"calendars/{name}"),
+    lambda name: Requirement.dependency("r1", name),
+]
+
+
+@pytest.mark.parametrize("make", NAMED)
+@pytest.mark.parametrize("character", ["\0", "\n", "\x9f"])
+def test_g9_a_name_that_not_every_store_can_look_for_is_refused_where_it_is_written(
+    make: Callable[[str], Requirement], character: str
+) -> None:
+    code = f"U\\+{ord(character):04X}"
+    with pytest.raises(
+        DefinitionError, match=f"cannot be demanded so: .* character, such as {code}"
+    ):
+        make(f"a{character}b")
+
+    assert make("a b").is_whole
+
+
+def test_g9_nor_can_a_name_be_made_by_hand() -> None:
+    for fields in (
+        {"kind": "a\0"},
+        {"kind": "quota", "parameters": {"key": "a\0"}},
+        {"kind": "dependency", "parameters": {"requests": ["a\0"]}},
+    ):
+        with pytest.raises(ValidationError, match="control character"):
+            Requirement.model_validate(fields)
+    with pytest.raises(ValidationError, match="control character"):
+        Who(roles=("a\0",))
+
+
+def test_what_a_check_is_told_may_have_any_lines() -> None:
+    given = {"script": "make\ntest\n", "name": "a\nb"}
+
+    assert Requirement.check("ci", parameters=given).parameters["given"] == given
 
 
 SPANS = ["duration", "lifetime", "remind_before", "escalate_after"]

@@ -119,9 +119,7 @@ def test_g9_a_text_has_any_character_but_nul(field: str) -> None:
         (Signal.COMMENT, "text", "a\0b"),
     ],
 )
-def test_g9_what_a_message_cannot_be_kept_with_is_named(
-    name: str, field: str, value: str
-) -> None:
+def test_g9_what_a_message_cannot_be_kept_with_is_named(name: str, field: str, value: str) -> None:
     payload = WHO | WHOLE.get(name, {}) | {field: value}
 
     with pytest.raises(MalformedMessage, match=rf"does not validate: {field}: "):
