@@ -550,6 +550,9 @@ async def test_g1_an_activity_called_without_its_request_commits_nothing(world: 
         names.Activity.RESOLVE_VERSION: asks.ResolveVersion(request=forged, at=at, fence=9),
         names.Activity.RECORD_OUTCOME: asks.RecordOutcome(request=forged, at=at),
         names.Activity.RECORD_PROGRESS: asks.RecordProgress(request=forged, fence=9),
+        names.Activity.SEND_WAKEUPS: asks.SendWakeups.of(forged),
+        names.Activity.DISPATCH_SIDE_EFFECTS: asks.DispatchSideEffects(state_id=state),
+        names.Activity.RECONCILE: asks.Reconcile(at=at + timedelta(days=400)),
         names.Activity.AUTHENTICATE: asks.Authenticate(
             request_id=forged.request_id,
             state_id=state,
