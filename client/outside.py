@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from temporalio.client import Client, WorkflowHandle
 
+from core.errors import UnknownRequest
 from core.governance.request import MutationRequest
 from store.records import Records
-from wire.messages import RequestResult
+from wire.messages import MAX_ID, RequestResult
 from wire.names import TASK_QUEUE
 
 from .errors import NoStore
@@ -33,7 +34,13 @@ class Outside:
     task_queue: str = TASK_QUEUE
 
     def handle(self, request_id: str) -> WorkflowHandle[object, RequestResult]:
-        """Answer a handle on the request's workflow, whichever run it is in."""
+        """Answer a handle on the request's workflow, whichever run it is in.
+
+        Raises:
+            UnknownRequest: No request can have that id.
+        """
+        if not 0 < len(request_id) <= MAX_ID:
+            raise UnknownRequest(request_id)
         return self.client.get_workflow_handle(request_id, result_type=RequestResult)
 
     async def recorded(self, request_id: str) -> MutationRequest | None:

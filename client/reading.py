@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from time import monotonic
 
+from pydantic import ValidationError
 from temporalio.client import WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.exceptions import TemporalError
 
@@ -58,7 +59,7 @@ async def get(outside: Outside, request_id: str) -> MutationRequest:
         raise (await _failure_of(outside, request_id)) or _said(
             outside, error, request_id
         ) from error
-    except (TemporalError, TimeoutError) as error:
+    except (TemporalError, TimeoutError, ValidationError) as error:
         if recorded is not None and (is_missing(error) or is_passing(error) or no_worker(error)):
             return recorded
         raise _said(outside, error, request_id) from error

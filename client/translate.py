@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
@@ -65,7 +66,7 @@ def in_our_words(
     """
     try:
         yield
-    except (TemporalError, TimeoutError) as error:
+    except (TemporalError, TimeoutError, ValidationError) as error:
         raise in_words(
             error, address=address_of(client), request_id=request_id, waited=waited
         ) from error
@@ -84,6 +85,12 @@ def in_words(
             return _of_application(error.cause)  # what its last attempt said
         case TimeoutError() | RPCTimeoutOrCancelledError() | TemporalTimeoutError():
             return WorkerUnavailable(TASK_QUEUE, waited)
+        case ValidationError():
+            return UnexpectedFailure(
+                f"What was answered about request {request_id!r} cannot be read as "
+                f"{error.title}. Take the version of this client that the worker has.",
+                request_id=request_id,
+            )
         case WorkflowQueryRejectedError() | CancelledError() | TerminatedError():
             return UnexpectedFailure(
                 f"The workflow of request {request_id!r} was stopped before it could answer; "
@@ -140,6 +147,11 @@ def _of_rpc(error: RPCError, address: str, request_id: str | None, waited: float
     if error.status is RPCStatusCode.FAILED_PRECONDITION and request_id is not None:
         return NotSettled(request_id, waited)
     hint = _HINTS.get(error.status)
+    if (
+        error.status is RPCStatusCode.INVALID_ARGUMENT
+        and "search attr" not in error.message.lower()
+    ):
+        hint = None
     if hint is None:
         return UnexpectedFailure(
             f"The Temporal server at {address} failed: {_line(error.message)}.", address=address

@@ -57,6 +57,7 @@ def start_of(
     )
     if credential is not None:
         given["credential"] = credential
-    id_ = request_id or given.get("request_id") or new_request_id()
-    start = read_start([given], str(id_))
-    return start.model_copy(update={"request_id": str(id_)})
+    # Blanks around an id are none of it, as with every id on the wire.
+    id_ = str(request_id or given.get("request_id") or "").strip() or new_request_id()
+    start = read_start([given], id_)
+    return start.model_copy(update={"request_id": id_})

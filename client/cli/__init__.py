@@ -11,6 +11,7 @@ import typer
 
 from core.errors import MutatorError
 
+from ..errors import UnexpectedFailure
 from . import asking, deciding, policy, reading, telling
 from .call import register_common
 from .exits import ExitCode, code_of, sentence_of
@@ -53,6 +54,10 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
     except SystemExit as leaving:  # a reader that has gone
         return leaving.code if isinstance(leaving.code, int) else ExitCode.REFUSED
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no page of code to who asked
+        said = f"This is a mistake of the command line itself: {type(error).__name__}: {error}"
+        _complain(UnexpectedFailure.__name__, said, as_json=as_json)
+        return ExitCode.REFUSED
     return answer if isinstance(answer, int) else ExitCode.DONE
 
 

@@ -90,7 +90,8 @@ def moment_of(written: str) -> datetime:
             f"{written!r} is no moment; write 2026-12-01T09:00Z, or 90s, 2h, 3d from now."
         ) from error
     if moment.tzinfo is None:
-        raise Usage(f"{written!r} has no offset; write {written}Z, or {written}+02:00.")
+        full = moment.isoformat(timespec="minutes" if not moment.second else "seconds")
+        raise Usage(f"{written!r} has no offset; write {full}Z, or {full}+02:00.")
     return moment
 
 

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from client.cli import run
 from client.cli.exits import ExitCode, code_of, printable, sentence_of
 from client.errors import (
     NoStore,
@@ -100,6 +102,20 @@ def test_settings_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     assert ended.returncode == ExitCode.UNREACHABLE
     assert ended.stderr.count("\n") == 1
     assert "TEMPORAL_" in ended.stderr
+
+
+def test_a_mistake_of_our_own_is_one_sentence_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(typer.main, "get_command", broken)
+
+    assert run(["list", "--json"]) == ExitCode.REFUSED
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert error["type"] == "UnexpectedFailure"
+    assert "ZeroDivisionError: division by zero" in error["message"]
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:

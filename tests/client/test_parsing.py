@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -99,6 +100,15 @@ def test_a_duration_as_a_moment_is_from_now() -> None:
     moment = moment_of("1h30m")
 
     assert before <= moment - timedelta(minutes=90) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("written", ["2026-12-01", "2026-12-01T09:00", "2026-12-01 09:00:30"])
+def test_what_a_moment_without_an_offset_is_told_to_be_is_one(written: str) -> None:
+    with pytest.raises(Usage) as refused:
+        moment_of(written)
+
+    for told in re.findall(r"\d{4}-\S+(?:Z|\+02:00)", str(refused.value.message)):
+        assert moment_of(told).replace(tzinfo=None) == datetime.fromisoformat(written)
 
 
 @pytest.mark.parametrize(

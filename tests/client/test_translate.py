@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pydantic import ValidationError
 from temporalio.client import (
     ActivityFailureError,
+    Client,
     WorkflowFailureError,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
@@ -25,9 +27,11 @@ from client.errors import (
     UnexpectedFailure,
     WorkerUnavailable,
 )
+from client.outside import Outside
 from client.translate import in_words, is_missing
 from core.errors import MutatorError, RequestClosed, StoreUnavailable, UnknownRequest
 from wire.errors import BY_TYPE
+from wire.messages import RequestResult
 
 
 def rpc(status: RPCStatusCode, message: str = "said so") -> RPCError:
@@ -62,6 +66,12 @@ def test_details_that_are_no_ids_do_no_harm(details: tuple[object, ...]) -> None
     assert error.message == "Closed."
 
 
+def unreadable() -> ValidationError:
+    with pytest.raises(ValidationError) as raised:
+        RequestResult.model_validate({"request_id": 7})
+    return raised.value
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -77,6 +87,9 @@ def test_details_that_are_no_ids_do_no_harm(details: tuple[object, ...]) -> None
         ),
         (rpc(RPCStatusCode.FAILED_PRECONDITION, "workflow task failed"), NotSettled),
         (rpc(RPCStatusCode.INTERNAL), UnexpectedFailure),
+        (rpc(RPCStatusCode.INVALID_ARGUMENT, "WorkflowId is not set"), UnexpectedFailure),
+        (rpc(RPCStatusCode.INVALID_ARGUMENT, "no mapping for search attribute"), ServerRefused),
+        (unreadable(), UnexpectedFailure),
         (WorkflowUpdateRPCTimeoutOrCancelledError(), WorkerUnavailable),
         (WorkflowQueryFailedError("the query failed"), UnexpectedFailure),
         (WorkflowFailureError(cause=TerminatedError("by hand")), UnexpectedFailure),
@@ -114,3 +127,11 @@ def test_an_activity_that_ran_out_of_time_says_what_its_last_attempt_said() -> N
 def test_a_namespace_not_found_is_no_missing_request() -> None:
     assert is_missing(rpc(RPCStatusCode.NOT_FOUND, "workflow execution already completed"))
     assert not is_missing(rpc(RPCStatusCode.NOT_FOUND, "Namespace x is not found."))
+
+
+@pytest.mark.parametrize("request_id", ["", "x" * 201])
+def test_an_id_that_no_request_can_have_is_unknown_before_anybody_is_asked(
+    request_id: str,
+) -> None:
+    with pytest.raises(UnknownRequest):
+        Outside(cast("Client", None)).handle(request_id)

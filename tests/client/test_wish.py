@@ -27,6 +27,8 @@ def test_an_id_is_made_once_and_is_the_payloads_own() -> None:
     assert start_of(payload()).request_id != start_of(payload()).request_id
     assert start_of(payload(request_id="mine")).request_id == "mine"
     assert start_of(payload(), request_id="mine").request_id == "mine"
+    assert start_of(payload(request_id=" mine "), request_id=" mine ").request_id == "mine"
+    assert start_of(payload(), request_id="  ").request_id
 
 
 def test_the_same_wish_has_one_digest_however_it_was_written() -> None:
