@@ -42,6 +42,10 @@ StrategyOption = Annotated[
     Strategy | None, typer.Option("--strategy", help="What happens when the state moves.")
 ]
 
+ExpectedVersion = Annotated[
+    int | None, typer.Option("--expected-version", min=0, help="The version it was written on.")
+]
+
 NotBefore = Annotated[
     str | None,
     typer.Option("--not-before", help="The earliest: 2026-12-01T09:00Z, or from now: 3d."),
@@ -80,6 +84,7 @@ async def preview(
     pairs: Pairs = None,
     param: Param = None,
     reason: Reason = "",
+    expected_version: ExpectedVersion = None,
     strategy: StrategyOption = None,
     expires_in: ExpiresIn = None,
     not_before: NotBefore = None,
@@ -99,6 +104,7 @@ async def preview(
         pairs=pairs,
         objects=param,
         reason=reason,
+        expected_version=expected_version,
         strategy=strategy,
         expires_in=expires_in,
         not_before=not_before,
@@ -127,9 +133,7 @@ async def submit(
     request_id: Annotated[
         str | None, typer.Option("--request-id", help="Its id; repeated, it is the same request.")
     ] = None,
-    expected_version: Annotated[
-        int | None, typer.Option("--expected-version", min=0, help="The version it was written on.")
-    ] = None,
+    expected_version: ExpectedVersion = None,
     strategy: StrategyOption = None,
     expires_in: ExpiresIn = None,
     not_before: NotBefore = None,

@@ -354,6 +354,21 @@ async def test_what_a_request_waits_for_is_shown_with_what_meets_it(desk: Desk) 
         assert said in later.out
 
 
+async def test_a_preview_is_refused_where_the_state_has_moved_since_it_was_written(
+    desk: Desk,
+) -> None:
+    state_id = state()
+    await desk.run("submit", state_id, "Add", "key=x", "--as", "ana", "--wait")
+
+    shown = await desk.run(
+        *("preview", state_id, "Add", "key=x", "--as", "ana"),
+        *("--expected-version", "0", "--strategy", "reject_stale"),
+    )
+
+    assert shown.code == ExitCode.DONE
+    assert "It would be rejected (stale, moved)" in shown.out
+
+
 async def test_a_preview_over_a_range_shows_where_it_changes(desk: Desk) -> None:
     shown = await desk.run(
         *("preview", state(), "Add", "key=x", "amount=1", "--as", "ana", "--not-before", "2h"),
