@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 from temporalio import activity
 
-from core.budgets import Budget, Use, room_again
-from core.errors import InvalidValue
+from core.budgets import Budget, Use, can_all_again, share
+from core.errors import InvalidValue, UnknownRequest
+from core.governance.alternatives import ways_left
 from core.governance.people import SYSTEM
-from core.governance.request import Finding
+from core.governance.request import Finding, MutationRequest
+from core.governance.seating import ended_of, is_quota, states_of
 from core.requirements import Requirement
-from store.protocol import Ended, Queued, Reservation
+from store.protocol import Ended, Outdated, Queued, Reservation
 from wire.asks import LookAt, LookedAt
 from wire.names import Activity
 
@@ -25,6 +27,9 @@ from .states import read_as
 
 FOR_EVER: Final = timedelta(days=366 * 100)
 """The longest window that slides; a longer one is as long."""
+
+SOON: Final = timedelta(seconds=1)
+"""When to ask again for a request that was changing while it was asked for."""
 
 _HOUR: Final = timedelta(hours=1)
 _LEAST: Final = timedelta(microseconds=1)
@@ -42,7 +47,7 @@ class Reserving:
         state = demanded(self.outside, ask)
         if isinstance(state, LookedAt):
             return state
-        found = reserve(self.outside, ask.request.request_id, state.requirement, ask.at)
+        found = reserve_beside(self.outside, ask.request, state.requirement, ask.at)
         if isinstance(found, Ended):
             return LookedAt(ended=found.request, waiters=found.waiters)
         return LookedAt(finding=found)
@@ -51,56 +56,142 @@ class Reserving:
 def reserve(
     outside: Outside, request_id: str, requirement: Requirement, at: datetime
 ) -> Finding | Ended:
-    """Ask for the room that a request wants; whoever asked first has its place kept.
+    """Ask for the room that a request wants, as the record shows it now; see `reserve_beside`.
 
     Args:
         outside: The store, and the domains whose states are budgets.
         request_id: Who wants it.
         requirement: The quota that demands it.
+        at: The present.
+    """
+    if not requirement.is_whole:
+        return _not_yet(requirement, at, "it does not say which budget", None)
+    request = outside.store.request(request_id)
+    if request is None:
+        raise UnknownRequest(request_id)
+    known = request.requirement(requirement.id)
+    if not request.status.is_terminal and (known is None or known.status != "open"):
+        return _not_yet(requirement, at, "it is not asked for now", None)
+    return reserve_beside(outside, request, requirement, at)
+
+
+def reserve_beside(
+    outside: Outside, request: MutationRequest, requirement: Requirement, at: datetime
+) -> Finding | Ended:
+    """Ask for the room that a requirement wants, and for what the request needs beside it.
+
+    All of them have room or none has any, so that nobody keeps from others what is of no use yet.
+
+    Args:
+        outside: The store, and the domains whose states are budgets.
+        request: Who wants it; where the record has decided more, nothing is asked for.
+        requirement: The quota that demands it.
         at: The workflow's time.
     """
-
-    def not_yet(reason: str, again_at: datetime | None) -> Finding:
-        return Finding(
-            verdict="not_yet",
-            at=at,
-            binding=requirement.id,
-            actor_id=SYSTEM,
-            reason=reason,
-            again_at=again_at,
-        )
-
     if not requirement.is_whole:
-        return not_yet("it does not say which budget", None)
-    wanted = requirement.wanted
+        return _not_yet(requirement, at, "it does not say which budget", None)
+    wanted = (requirement, *_beside(request, requirement))
     try:
-        budget = wanted.budget or read_as(outside, wanted.budget_id or "", Budget)
-        since, next_period = window_of(budget, at)
+        own, *beside = (_asked(outside, request, each, at) for each in wanted)
     except UNREADABLE as error:
-        return not_yet(f"the budget cannot be read: {error.message}", at + LATER)
-    asked = Reservation(
-        request_id=request_id,
+        return _not_yet(requirement, at, f"the budget cannot be read: {error.message}", at + LATER)
+    asked = own.model_copy(update={"beside": tuple(beside)})
+    match outside.store.reserve(asked):
+        case Ended() as ended:
+            return ended
+        case Outdated():
+            return _not_yet(
+                requirement, at, "the request has changed since; it is asked again", at + SOON
+            )
+        case Queued() as queued:
+            return _not_yet(requirement, at, _lacking(asked, queued), _again(asked, queued))
+        case _:
+            reason = f"{own.amount} of {own.limit} reserved in {own.budget}"
+            return Finding(
+                verdict="holds", at=at, binding=requirement.id, actor_id=SYSTEM, reason=reason
+            )
+
+
+def _beside(request: MutationRequest, requirement: Requirement) -> list[Requirement]:
+    """Answer the other quotas that a request needs where it needs this one, and those it has.
+
+    Of alternatives only what is in every way that is left, where this one is in some of them in
+    every such way.
+    """
+    states, ended = states_of(request), ended_of(request)
+    needed: set[str] = set()
+    for each in request.demanded:
+        left = [{r.id for r in way} for way in ways_left(each.requirement, ended)]
+        left = [way for way in left if requirement.id in way] or left
+        if each.status != "fulfilled" and left:
+            needed |= set.intersection(*left)
+    return [
+        state.requirement
+        for key, state in states.items()
+        if key != requirement.id
+        and is_quota(state)
+        and state.requirement.is_whole
+        and (state.holds or (state.status == "open" and key in needed))
+    ]
+
+
+def _asked(
+    outside: Outside, request: MutationRequest, requirement: Requirement, at: datetime
+) -> Reservation:
+    wanted = requirement.wanted
+    budget = wanted.budget or read_as(outside, wanted.budget_id or "", Budget)
+    since, until = window_of(budget, at)
+    return Reservation(
+        request_id=request.request_id,
         requirement_id=requirement.id,
         budget=wanted.key,
         amount=wanted.amount,
         limit=budget.limit,
         since=since,
         at=at,
+        until=until,
+        slides=budget.per if isinstance(budget.per, timedelta) else None,
+        decision_number=request.decision_number,
     )
-    match outside.store.reserve(asked):
-        case Ended() as ended:
-            return ended
-        case Queued(use):
-            slides = budget.per if isinstance(budget.per, timedelta) else None
-            again_at = room_again(
-                use, wanted.amount, budget.limit, slides=slides, next_period=next_period
-            )
-            return not_yet(_full(use, wanted.amount, budget.limit), again_at)
-        case _:
-            reason = f"{wanted.amount} of {budget.limit} reserved in {wanted.key}"
-            return Finding(
-                verdict="holds", at=at, binding=requirement.id, actor_id=SYSTEM, reason=reason
-            )
+
+
+def _not_yet(
+    requirement: Requirement, at: datetime, reason: str, again_at: datetime | None
+) -> Finding:
+    return Finding(
+        verdict="not_yet",
+        at=at,
+        binding=requirement.id,
+        actor_id=SYSTEM,
+        reason=reason,
+        again_at=again_at,
+    )
+
+
+def _again(asked: Reservation, queued: Queued) -> datetime | None:
+    """Answer when to ask again: when all can have room, as none has any before.
+
+    Who asks for several looks again before that as well: what was found for one of them may be
+    known before another is looked at, and until then room is kept that is of no use.
+    """
+    uses = {asked.requirement_id: queued.use, **dict(queued.beside)}
+    shares = [
+        share(
+            uses[each.requirement_id], each.amount, each.limit, slides=each.slides, until=each.until
+        )
+        for each in asked.all
+        if each.requirement_id in uses
+    ]
+    again_at = can_all_again(shares)
+    if not asked.beside:
+        return again_at
+    return min(again_at or asked.at + LATER, asked.at + LATER)
+
+
+def _lacking(asked: Reservation, queued: Queued) -> str:
+    own = _full(queued.use, asked.amount, asked.limit)
+    others = [each.budget for each in asked.beside if each.requirement_id in dict(queued.beside)]
+    return f"{own}; none in {', '.join(others)}, and all is taken at once" if others else own
 
 
 def _full(use: Use, amount: int, limit: int) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -107,6 +107,62 @@ def room_again(
         return begins + slides * times
     except OverflowError:
         return None
+
+
+class Share(NamedTuple):
+    """What a request that asks in several budgets at once finds in one of them.
+
+    Attributes:
+        has_room: Whether what it wants of this one fits.
+        again_at: Where it does not, when it can at the earliest; `None`: only others can tell.
+        next_window: When what is committed now counts no more; `None`: nobody says.
+    """
+
+    has_room: bool
+    again_at: datetime | None = None
+    next_window: datetime | None = None
+
+
+def share(
+    use: Use, amount: int, limit: int, *, slides: timedelta | None, until: datetime | None
+) -> Share:
+    """Answer what is found in one of several budgets; see `room_again`, where `until` is known."""
+    if use.has_room(amount, limit):
+        return Share(has_room=True, next_window=until)
+    again_at = until and room_again(use, amount, limit, slides=slides, next_period=until)
+    return Share(has_room=False, again_at=again_at, next_window=until)
+
+
+def can_all_again(shares: Iterable[Share]) -> datetime | None:
+    """Answer the earliest moment at which all can have room; nothing where only others can tell."""
+    return None if (at := _last(shares)) == _NEVER else at
+
+
+def lets_pass(shares: Sequence[Share]) -> tuple[bool, ...]:
+    """Answer in which budgets whoever asked later may pass a request that cannot have all now.
+
+    In each budget the order is that of asking, and a place keeps room from all who come later:
+    else two requests could take from each other for ever what a third needs at once. But room is
+    kept only where that helps. Who waits for the first of the next month stands in nobody's way in
+    an hourly budget: what others commit there counts no more by then. Once the month has come it
+    is overtaken nowhere, and waits an hour at most for what has passed. Where it waits longest it
+    lets nobody pass.
+    """
+    last = _last(shares)
+    return tuple(
+        (share.has_room or (share.again_at or _NEVER) < last)
+        and share.next_window is not None
+        and share.next_window <= last
+        for share in shares
+    )
+
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _last(shares: Iterable[Share]) -> datetime:
+    waits = (share.again_at or _NEVER for share in shares if not share.has_room)
+    return max(waits, default=_NEVER)
 
 
 def _span(span: timedelta) -> str:

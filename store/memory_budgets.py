@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.budgets import Use
+from core.budgets import Share, Use, lets_pass, share
 from core.governance.outcome import Ending
 from core.governance.request import MutationRequest
 
@@ -47,24 +47,53 @@ class Budgets:
         self._claims: dict[Key, _Claim] = {}
 
     def reserve(self, wanted: Reservation) -> Reserved | Queued:
-        """Take room if it is there, else a place; the request is open.
+        """Take room if all that is wanted has some, else places; the request is open.
 
         Raises:
-            InvalidValue: The requirement has its place in another budget.
+            InvalidValue: A requirement has its place in another budget.
         """
-        key = wanted.request_id, wanted.requirement_id
-        claim = self._claims.get(key)
-        if claim is None:
-            last = max((each.position for each in self._open(wanted.budget)), default=0)
-            claim = _Claim(wanted, last + 1)
-        raise_unless_same_budget(wanted, claim.wanted.budget)
-        if claim.reserved_at is not None:
-            return Reserved(at=claim.reserved_at)
-        use = self._use(wanted, claim.position)
-        room = use.has_room(wanted.amount, wanted.limit)
-        reserved_at = wanted.at if room else None
-        self._claims[key] = replace(claim, wanted=wanted, reserved_at=reserved_at, is_idle=False)
-        return Reserved(at=wanted.at) if room else Queued(use)
+        for each in wanted.all:
+            if known := self._claims.get(_key(each)):
+                raise_unless_same_budget(each, known.wanted.budget)
+        if any(_key(each) not in self._claims for each in wanted.all):
+            self._go_behind(wanted)
+        uses = [self._use(each, wanted.all[:n]) for n, each in enumerate(wanted.all)]
+        shares = [
+            Share(has_room=True, next_window=each.until)
+            if self._claims[_key(each)].has_room
+            else share(use, each.amount, each.limit, slides=each.slides, until=each.until)
+            for each, use in zip(wanted.all, uses, strict=True)
+        ]
+        if all(each.has_room for each in shares):
+            for each in wanted.all:
+                claim = self._claims[_key(each)]
+                if not claim.has_room:
+                    self._claims[_key(each)] = replace(
+                        claim, wanted=each, reserved_at=each.at, is_idle=False
+                    )
+            return Reserved(at=self._claims[_key(wanted)].reserved_at or wanted.at)
+        for each, passed in zip(wanted.all, lets_pass(shares), strict=True):
+            self._claims[_key(each)] = replace(
+                self._claims[_key(each)], wanted=each, reserved_at=None, is_idle=passed
+            )
+        lacking = [
+            (each.requirement_id, use)
+            for each, use, found in zip(wanted.all, uses, shares, strict=True)
+            if each is not wanted and not found.has_room
+        ]
+        return Queued(uses[0], tuple(lacking))
+
+    def _go_behind(self, wanted: Reservation) -> None:
+        """Take new places, behind all others, in every budget that the request asks in."""
+        mine = sorted(
+            (each for key, each in self._claims.items() if key[0] == wanted.request_id),
+            key=lambda each: (each.wanted.budget, each.position),
+        )
+        fresh = (_Claim(each, 0) for each in wanted.all if _key(each) not in self._claims)
+        for claim in (*mine, *fresh):
+            key = _key(claim.wanted)
+            last = max((each.position for each in self._open(claim.wanted.budget)), default=0)
+            self._claims[key] = replace(claim, position=last + 1)
 
     def reserved(self, key: Key) -> bool:
         """Answer whether room is reserved, and not consumed or given back."""
@@ -116,7 +145,8 @@ class Budgets:
             if each.wanted.budget == budget and each.consumed_at is None:
                 yield each
 
-    def _use(self, wanted: Reservation, position: int) -> Use:
+    def _use(self, wanted: Reservation, before: Sequence[Reservation]) -> Use:
+        """Add up what others use, and what the request itself has or asks for before this."""
         committed = sorted(
             (each.consumed_at, each.position, *key, each.wanted.amount)
             for key, each in self._claims.items()
@@ -125,11 +155,29 @@ class Budgets:
             and each.consumed_at > wanted.since
         )
         live = list(self._open(wanted.budget))
+        position = self._claims[_key(wanted)].position
+        others = [each for each in live if each.wanted.request_id != wanted.request_id]
+        mine = [
+            each.amount
+            for each in before
+            if each.budget == wanted.budget and not self._claims[_key(each)].has_room
+        ]
         return use_of(
             [(at, amount) for at, *_, amount in committed[: waiting.MOST_USES]],
             total=sum(amount for *_, amount in committed),
-            reserved=sum(each.wanted.amount for each in live if each.has_room),
-            ahead=sum(
-                each.wanted.amount for each in live if each.is_waiting and each.position < position
+            reserved=sum(
+                each.wanted.amount
+                for each in live
+                if each.has_room and _key(each.wanted) != _key(wanted)
+            ),
+            ahead=sum(mine)
+            + sum(
+                each.wanted.amount
+                for each in others
+                if each.is_waiting and each.position < position
             ),
         )
+
+
+def _key(wanted: Reservation) -> Key:
+    return wanted.request_id, wanted.requirement_id

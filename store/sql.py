@@ -33,6 +33,7 @@ from .protocol import (
     Ended,
     Fenced,
     Noted,
+    Outdated,
     Queued,
     Reservation,
     Reserved,
@@ -144,8 +145,8 @@ class SqlStore(SqlRecords):
         found = self._of_each(awaited.STANDINGS, request_ids)
         return {row.request_id: awaited.standing(row) for row in found}
 
-    def reserve(self, wanted: Reservation) -> Reserved | Queued | Ended:
-        """Ask for room in a budget, and take it if it is there.
+    def reserve(self, wanted: Reservation) -> Reserved | Queued | Outdated | Ended:
+        """Ask for room in budgets, and take it if it is there in all of them.
 
         Raises:
             UnknownRequest: The request is not in the record.

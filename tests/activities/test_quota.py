@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import permutations
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from activities.budgets import Reserving
 from activities.budgets import reserve as reserve_now
+from activities.execute import Executing
 from activities.looking import look
 from activities.overlooked import Overlooked
 from activities.resolve import Resolving
 from core import Domain, Intent, Mutation, Requirement
 from core.budgets import Budget
-from core.governance import waits
+from core.governance import approval, waits
 from core.governance.request import Finding, MutationRequest, Status, WishedMutation
-from core.requirements import LAST_STEP
+from core.governance.resolution import resolved
+from core.requirements import ANY, LAST_STEP
 from tests.activities.desk import NOON, Desk, later, look_at, opened, run, run_both
-from wire.asks import LookedAt, ResolveVersion
+from tests.support.people import PEOPLE
+from wire.asks import ExecuteMutation, LookedAt, ResolveVersion
 
 HOURLY = Budget(limit=10, per=timedelta(hours=1))
 
@@ -359,3 +364,211 @@ def test_where_all_is_well_nothing_is_said_of_it(desk: Desk) -> None:
     assert answer.resolution.outcome.executes
     assert answer.resolution.assessment.findings == {}
     assert desk.execute(ready, fence=3).status is Status.EXECUTED
+
+
+# Several budgets at once.
+
+ONE_AN_HOUR = Budget(limit=1, per=timedelta(hours=1))
+
+
+class Crowd:
+    """Requests that look when it is time to, are woken as others end, and execute when they may."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._demands: dict[str, list[Requirement]] = {}
+        self._open: dict[str, MutationRequest] = {}
+        self.executed: dict[str, datetime] = {}
+
+    def open(self, name: str, demands: list[Requirement], at: datetime) -> None:
+        self._demands[name] = demands
+        self._desk.demanded[:] = demands
+        self._open[name] = self._desk.open(name, state_id=f"box/{name}", at=at)
+
+    def look(self, name: str, key: str, at: datetime) -> Finding:
+        """Look at one of its quotas, and let the request and the record know what was found."""
+        request = self._open[name]
+        index = [r.requirement.parameters.get("key") for r in request.requirements].index(key)
+        found = run(Reserving(self._desk.outside).reserve_quota, look_at(request, index, at=at))
+        state = request.requirements[index]
+        changed = waits.looked(request, state.id, found.finding, at)
+        self._open[name] = self._desk.note(changed, 2)
+        return found.finding  # type: ignore[no-any-return]  # an activity's answer
+
+    def go_on(self, at: datetime, chance: Random) -> bool:
+        """Let somebody do what it is time for; false where there is nothing to do."""
+        for name in chance.sample(sorted(self._open), len(self._open)):
+            request = self._open[name]
+            if request.status is Status.APPROVED:
+                self._carry_out(name, at)
+                return True
+            if due := waits.to_look_at(request, at):
+                self.look(name, chance.choice(due).requirement.wanted.key, at)
+                return True
+        return False
+
+    def next_look(self) -> datetime | None:
+        moments = [waits.next_look(each) for each in self._open.values()]
+        return min((each for each in moments if each), default=None)
+
+    def _carry_out(self, name: str, at: datetime) -> None:
+        self._desk.demanded[:] = self._demands[name]
+        ask = ExecuteMutation(request=self._open[name], at=at, fence=2)
+        answer = run(Executing(self._desk.outside).execute_mutation, ask)
+        if answer.ended is None:
+            self._open[name] = self._desk.note(resolved(self._open[name], answer.resolution), 2)
+            return
+        assert answer.ended.status is Status.EXECUTED
+        self.executed[name] = at
+        del self._open[name]
+        for state in answer.ended.requirements:
+            if (key := state.requirement.parameters.get("key")) is not None:
+                for told in self._desk.store.queue(str(key)):
+                    self._open[told] = waits.told(self._open[told], at)
+
+    def live(self, at: datetime, until: datetime) -> None:
+        """Let everybody do what there is to do, moment after moment."""
+        moment: datetime | None = at
+        while moment is not None and moment <= until:
+            for _ in range(100):
+                if not self.go_on(moment, Random(1)):
+                    break
+            else:
+                raise AssertionError("it goes round in circles")
+            moment = self.next_look()
+
+
+@pytest.mark.parametrize("order", [*permutations(["A k1", "A k2", "B k1", "B k2"])], ids="-".join)
+def test_g9_two_that_need_the_same_two_budgets_both_execute_in_whatever_order_they_look(
+    desk: Desk, order: tuple[str, ...]
+) -> None:
+    crowd = Crowd(desk)
+    for name in "AB":
+        both = [Requirement.quota(key, ONE_AN_HOUR) for key in ("k1", "k2")]
+        crowd.open(name, both, NOON)
+
+    found = {each: crowd.look(each[0], each[2:], NOON).verdict for each in order}
+    crowd.live(NOON, later(hours=2))
+
+    first = order[0][0]
+    assert {each for each in found if found[each] == "holds"} == {f"{first} k1", f"{first} k2"}
+    assert crowd.executed[first] == NOON
+    assert sorted(crowd.executed.values()) == [NOON, later(hours=1)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_g9_nobody_waits_for_ever_for_several_budgets_while_room_comes_and_goes(
+    desk: Desk, seed: int
+) -> None:
+    chance = Random(seed)
+    budgets = {
+        "a": Budget(limit=1, per=timedelta(minutes=20)),
+        "b": Budget(limit=2, per=timedelta(hours=1)),
+        "c": Budget(limit=1, per="hour"),
+    }
+    crowd, at = Crowd(desk), NOON
+    crowd.open("patient", [Requirement.quota(key, budgets[key]) for key in "abc"], at)
+    for number in range(18):
+        # Somebody new comes before there is room for those who wait.
+        at += timedelta(minutes=5)
+        keys = chance.sample("abc", chance.choice([1, 1, 2, 3]))
+        crowd.open(f"r{number}", [Requirement.quota(key, budgets[key]) for key in keys], at)
+        for _ in range(chance.randrange(6)):
+            crowd.go_on(at, chance)
+    while (moment := crowd.next_look()) and at < later(hours=40):
+        at = max(at, moment)
+        for _ in range(100):
+            if not crowd.go_on(at, chance):
+                break
+        else:
+            raise AssertionError("it goes round in circles")
+
+    assert len(crowd.executed) == 19
+    assert max(crowd.executed.values()) <= later(hours=19)
+
+
+def test_g9_who_needs_two_is_not_overtaken_for_ever_where_their_room_comes_at_other_times(
+    desk: Desk,
+) -> None:
+    crowd = Crowd(desk)
+    one, other = Requirement.quota("k1", ONE_AN_HOUR), Requirement.quota("k2", ONE_AN_HOUR)
+    crowd.open("one", [one], NOON)
+    crowd.open("other", [other], later(minutes=30))
+    for at in (NOON, later(minutes=30)):
+        while crowd.go_on(at, Random(1)):
+            pass
+    crowd.open("both", [one, other], later(minutes=40))
+    for number in range(4):
+        crowd.open(f"one{number}", [one], later(minutes=41))
+        crowd.open(f"other{number}", [other], later(minutes=41))
+    for key in ("k1", "k2"):
+        crowd.look("both", key, later(minutes=40))
+
+    crowd.live(later(minutes=41), later(hours=2))
+
+    assert crowd.executed["both"] == later(minutes=90)
+
+
+def test_g9_who_waits_for_next_month_is_in_nobodys_way_in_an_hourly_budget(desk: Desk) -> None:
+    monthly = Requirement.quota("money", Budget(limit=1, per="month"))
+    hourly = Requirement.quota("deploys", ONE_AN_HOUR)
+    crowd = Crowd(desk)
+    crowd.open("first", [monthly], NOON)
+    crowd.live(NOON, NOON)
+    crowd.open("both", [monthly, hourly], NOON)
+    crowd.look("both", "deploys", NOON)
+    crowd.open("last", [hourly], NOON)
+
+    found = crowd.look("both", "money", NOON)
+
+    assert found.reason == "0 of 1 left, 1 wanted"
+    assert found.again_at == later(minutes=15), "while it needs several it looks more often"
+    assert crowd.look("last", "deploys", NOON).verdict == "holds"
+
+
+def test_g9_of_alternatives_one_with_room_is_enough(desk: Desk) -> None:
+    full = Requirement.quota("full", ONE_AN_HOUR)
+    free, needed = Requirement.quota("free", HOURLY), Requirement.quota("needed", HOURLY)
+    either = Requirement(kind=ANY, alternatives=((full,), (free,)), step=LAST_STEP)
+    crowd = Crowd(desk)
+    crowd.open("holder", [full], NOON)
+    crowd.look("holder", "full", NOON)
+    crowd.open("r", [needed, either], NOON)
+
+    assert crowd.look("r", "full", NOON).verdict == "not_yet"
+    assert crowd.look("r", "needed", NOON).verdict == "holds"
+    assert crowd.look("r", "full", NOON).verdict == "not_yet"
+    assert not desk.store.reserved("r", needed.id), "it is of no use alone"
+    assert crowd.look("r", "free", NOON).verdict == "holds"
+
+    assert desk.store.reserved("r", needed.id)
+    crowd.live(NOON, NOON)
+    assert crowd.executed["r"] == NOON
+
+
+def test_g5_a_look_that_was_replaced_takes_nothing_for_a_request_that_asks_no_more(
+    desk: Desk,
+) -> None:
+    asks = [Requirement.approval(people=["ben"]), Requirement.quota("deploys", ONE_AN_HOUR)]
+    desk.demanded[:] = asks
+    request = desk.open()
+    desk.demanded.clear()
+    granted = approval.grant(
+        request, PEOPLE.person("ben"), NOON, decision_id="d1", binding=request.binding
+    )
+    desk.note(granted, 2)
+    index = [r.requirement.kind for r in granted.requirements].index("quota")
+    late = look_at(granted, index)
+    withdrawn = approval.withdraw(granted, PEOPLE.person("ben"), NOON, decision_id="d2")
+    desk.note(withdrawn, 3)
+
+    answer = run(Reserving(desk.outside).reserve_quota, late)
+
+    assert answer.finding.verdict == "not_yet"
+    assert answer.finding.again_at == later(seconds=1)
+    assert not desk.store.reserved("r", granted.requirements[index].id)
+    assert not desk.store.queue("deploys")
+    swept = reserve_now(desk.outside, "r", asks[1], NOON)
+    assert isinstance(swept, Finding)
+    assert swept.reason == "it is not asked for now"
+    assert reserve(desk, asking(desk, "s", budget=ONE_AN_HOUR)).verdict == "holds"

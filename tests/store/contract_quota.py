@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -15,23 +16,34 @@ from core.governance.outcome import Ending
 from core.governance.request import Category, MutationRequest
 from core.requirements import Requirement
 from store import waiting
-from store.protocol import Conflict, Ended, Queued, Reservation, Reserved, Store
+from store.protocol import Conflict, Ended, Outdated, Queued, Reservation, Reserved, Store
 from tests.core.builders import AT, later
 from tests.store.nouns import (
     STATE,
     asked,
     at_once,
     cancel_of,
-    claim,
     commit_of,
     demanding,
     everything,
     quota,
 )
+from tests.store.nouns import (
+    claim as claim_of,
+)
 
 HOUR = timedelta(hours=1)
 ONE = quota()
 BIG = quota(amount=10**15)
+OTHER = quota("other")
+
+
+def claim(
+    request_id: str, wanted: Requirement, *, beside: Sequence[Requirement] = (), **more: Any
+) -> Reservation:
+    """Answer the question for room in a budget, and in others beside it."""
+    others = tuple(claim_of(request_id, each, **more) for each in beside)
+    return claim_of(request_id, wanted, **more).model_copy(update={"beside": others})
 
 
 def waits(store: Store, request_id: str, *wanted: Requirement) -> None:
@@ -168,7 +180,7 @@ class Quotas:
         two = quota(amount=2)
         waits(store, "r1", ONE, two)
         waits(store, "r2", ONE)
-        for name, wanted in (("r1", ONE), ("r2", ONE), ("r1", two)):
+        for name, wanted in (("r1", ONE), ("r1", two), ("r2", ONE)):
             store.reserve(claim(name, wanted, limit=0))
 
         assert store.queue("deploys") == ["r1", "r2"]
@@ -196,6 +208,142 @@ class Quotas:
 
         assert store.queue("deploys") == ["r1"]
         assert store.queue("other") == []
+
+    def test_g9_of_two_that_are_asked_for_at_once_both_have_room_or_none(
+        self, store: Store
+    ) -> None:
+        for name, wanted in (("r1", [OTHER]), ("r2", [ONE, OTHER]), ("r3", [ONE])):
+            waits(store, name, *wanted)
+        store.reserve(claim("r1", OTHER, limit=1))
+
+        queued = store.reserve(claim("r2", ONE, limit=1, beside=[OTHER]))
+
+        assert queued == Queued(Use(), ((OTHER.id, Use(reserved=1)),))
+        assert not store.reserved("r2", ONE.id)
+        assert [store.queue("deploys"), store.queue("other")] == [["r2"], ["r2"]]
+        assert store.reserve(claim("r3", ONE, limit=1)) == Queued(Use(ahead=1))
+        store.end(cancel_of(has("r1", OTHER)))
+        assert store.reserve(claim("r2", OTHER, limit=1, beside=[ONE])) == Reserved(AT)
+        assert store.reserved("r2", ONE.id)
+        assert store.reserved("r2", OTHER.id)
+
+    def test_g9_what_is_held_is_given_back_where_what_it_needs_besides_has_no_room(
+        self, store: Store
+    ) -> None:
+        for name, wanted in (("r1", [ONE, OTHER]), ("r2", [OTHER]), ("r3", [ONE])):
+            waits(store, name, *wanted)
+        store.reserve(claim("r1", ONE, limit=1))
+        store.reserve(claim("r2", OTHER, limit=1))
+        store.reserve(claim("r3", ONE, limit=1))
+
+        queued = store.reserve(claim("r1", OTHER, limit=1, beside=[ONE]))
+
+        assert queued == Queued(Use(reserved=1))
+        assert not store.reserved("r1", ONE.id)
+        # It asked for more than before, so it is behind.
+        assert store.queue("deploys") == ["r3", "r1"]
+        assert store.reserve(claim("r3", ONE, limit=1)) == Reserved(AT)
+
+    def test_g9_any_two_stand_in_the_same_order_wherever_they_meet(self, store: Store) -> None:
+        for name in ("r1", "r2"):
+            waits(store, name, ONE, OTHER)
+        store.reserve(claim("r1", ONE, limit=0))
+        store.reserve(claim("r2", OTHER, limit=0))
+        store.reserve(claim("r2", ONE, limit=0, beside=[OTHER]))
+        store.reserve(claim("r1", OTHER, limit=0, beside=[ONE]))
+
+        assert [store.queue("deploys"), store.queue("other")] == [["r2", "r1"], ["r2", "r1"]]
+
+    def test_who_asks_for_more_keeps_what_it_has_where_there_is_room(self, store: Store) -> None:
+        waits(store, "r1", ONE, OTHER)
+        store.reserve(claim("r1", ONE, limit=1))
+
+        again = claim("r1", OTHER, limit=1, at=later(hours=1), beside=[ONE])
+
+        assert store.reserve(again) == Reserved(later(hours=1))
+        assert store.reserve(claim("r1", ONE, limit=1, at=later(hours=2))) == Reserved(AT)
+
+    def test_two_of_the_same_budget_have_room_together(self, store: Store) -> None:
+        two = quota(amount=2)
+        waits(store, "r1", ONE, two)
+
+        assert store.reserve(claim("r1", ONE, limit=2, beside=[two])) == Queued(
+            Use(), ((two.id, Use(ahead=1)),)
+        )
+        assert not store.reserved("r1", ONE.id)
+        assert store.reserve(claim("r1", ONE, limit=3, beside=[two])) == Reserved(AT)
+        assert store.reserved("r1", two.id)
+
+    def test_g9_later_ones_pass_who_waits_elsewhere_for_longer_than_they_are_in_its_way(
+        self, store: Store
+    ) -> None:
+        for name, wanted in (("r1", [OTHER]), ("r2", [ONE, OTHER]), ("r3", [ONE])):
+            waits(store, name, *wanted)
+        daily = {"until": later(days=1), "since": AT - timedelta(days=1)}
+        hourly = {"until": later(hours=1), "since": AT - HOUR}
+        store.reserve(claim("r1", OTHER, limit=1))
+        store.end(commit("r1", OTHER))
+        full = claim("r2", OTHER, limit=1).model_copy(update=daily)
+        free = claim("r2", ONE, limit=1).model_copy(update=hourly)
+
+        store.reserve(full.model_copy(update={"beside": (free,)}))
+
+        assert [store.queue("deploys"), store.queue("other")] == [[], ["r2"]]
+        assert store.reserve(claim("r3", ONE, limit=1)) == Reserved(AT)
+
+        # When the day is over it passes no more: it keeps the room of the day.
+        full, free = (
+            each.model_copy(update={"since": later(days=1), "until": later(days=2)})
+            for each in (full, free)
+        )
+        store.reserve(full.model_copy(update={"beside": (free,)}))
+        assert [store.queue("deploys"), store.queue("other")] == [["r2"], []]
+
+    @pytest.mark.parametrize("ended", [False, True])
+    def test_g5_who_asks_by_a_picture_that_is_outdated_takes_nothing(
+        self, store: Store, ended: bool
+    ) -> None:
+        old = demanding(asked("r1"), ONE)
+        newer = lifecycle.append(
+            demanding(old, closed=[ONE]), Category.APPROVAL, "Withdrawn", actor_id="ben", at=AT
+        )
+        store.note(old, fence=1)
+        by = claim("r1", ONE).model_copy(update={"decision_number": old.decision_number})
+        store.reserve(by)
+        store.note(newer, fence=1)
+        if ended:
+            store.end(cancel_of(newer))
+
+        answer = store.reserve(by)
+
+        assert isinstance(answer, Ended) if ended else answer == Outdated(newer.decision_number)
+        assert not store.reserved("r1", ONE.id)
+        assert store.queue("deploys") == []
+        if not ended:
+            now = by.model_copy(update={"decision_number": newer.decision_number})
+            assert store.reserve(now) == Reserved(AT)
+
+    def test_g9_two_that_ask_for_the_same_two_at_once_do_not_wait_for_each_other(
+        self, store: Store
+    ) -> None:
+        names = [f"r{number}" for number in range(8)]
+        for name in names:
+            waits(store, name, ONE, OTHER)
+
+        def live(number: int) -> None:
+            name = names[number]
+            own, beside = (ONE, OTHER) if number % 2 else (OTHER, ONE)
+            for _ in range(500):
+                if isinstance(store.reserve(claim(name, own, limit=1, beside=[beside])), Reserved):
+                    assert store.reserved(name, beside.id)
+                    break
+            else:
+                raise AssertionError(name)
+            store.end(cancel_of(has(name, ONE, OTHER)))
+
+        at_once([partial(live, number) for number in range(len(names))])
+
+        assert [store.queue("deploys"), store.queue("other")] == [[], []]
 
     def test_a_commit_without_room_is_a_conflict(self, store: Store) -> None:
         waits(store, "r1", ONE)

@@ -6,7 +6,7 @@ import heapq
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +17,7 @@ from core.governance import lifecycle
 from core.governance.request import Category, MutationRequest
 from core.requirements import Requirement
 from store import MemoryStore
-from store.protocol import Conflict, Ended, Queued, Reserved, Store
+from store.protocol import Conflict, Ended, Outdated, Queued, Reserved, Store
 from tests.core.builders import AT
 from tests.store.nouns import asked, cancel_of, claim, commit_of, demanding, quota
 
@@ -26,7 +26,7 @@ WHO = range(6)
 BUDGETS = ("a", "b")
 STEPS = (
     *("ask", "ask", "ask", "ask", "ask", "commit", "commit", "cancel"),
-    *("renew", "rest", "rest in a", "found", "drop"),
+    *("ask a", "renew", "rest", "rest in a", "found", "drop"),
 )
 
 _examples = itertools.count()
@@ -38,20 +38,31 @@ steps = st.tuples(st.sampled_from(STEPS), st.sampled_from(WHO), st.sampled_from(
 
 @dataclass(frozen=True)
 class Window:
-    """An hour that slides, or the hour of the clock."""
+    """An hour that slides, or the hour of the clock; for one budget a shorter time that slides."""
 
     slides: bool
+    short: timedelta = timedelta(minutes=10)
 
-    def since(self, at: datetime) -> datetime:
+    def span(self, key: str) -> timedelta | None:
+        """Answer how long it is, where it slides."""
+        return self.short if key == "b" else HOUR if self.slides else None
+
+    def since(self, key: str, at: datetime) -> datetime:
         """Answer when it began; what is of the first moment of a clock's hour is in it."""
-        return at - HOUR if self.slides else _hour(at) - timedelta(microseconds=1)
+        span = self.span(key)
+        return at - span if span else _hour(at) - timedelta(microseconds=1)
+
+    def until(self, key: str, at: datetime) -> datetime:
+        """Answer when it is a new one."""
+        span = self.span(key)
+        return at + span if span else _hour(at) + HOUR
 
 
 @dataclass
 class Model:
     """What a budget is, said as plainly as it can be: a queue, who has room, what was committed.
 
-    Who rests stands in the queue, and is passed over.
+    Who rests stands in the queue, and is passed over. What is asked for at once is had, or none.
     """
 
     limit: int
@@ -63,28 +74,50 @@ class Model:
     committed: list[tuple[str, datetime, int]] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
 
-    def ask(self, who: int, key: str, at: datetime) -> Use | None:
-        """Take a place and, where it fits, room; answer what is in the way where it does not."""
-        if (who, key) in self.reserved:
+    def ask(self, who: int, keys: Sequence[str], at: datetime) -> dict[str, Use] | None:
+        """Take places and, where all fits, room; answer what is in the way where it does not."""
+        if any(who not in self.places[key] for key in keys):
+            for key, places in self.places.items():
+                if who in places or key in keys:
+                    self.places[key] = [*(each for each in places if each != who), who]
+        uses = {key: self.use(who, key, at) for key in keys}
+        lacking = {
+            key
+            for key, use in uses.items()
+            if (who, key) not in self.reserved
+            and not use.has_room(self.wanted[who, key], self.limit)
+        }
+        mine = {(who, key) for key in keys}
+        self.resting -= mine
+        if not lacking:
+            self.reserved |= mine
             return None
-        if who not in self.places[key]:
-            self.places[key].append(who)
-        self.resting.discard((who, key))
+        self.reserved -= mine
+        times = {key: self.again(uses[key], self.wanted[who, key], key, at) for key in lacking}
+        last = max(times.values())
+        for key in keys:
+            # By then nothing counts any more that others commit now.
+            is_over = at <= self.window.since(key, last)
+            if is_over and times.get(key) != last:
+                self.resting.add((who, key))
+        return {key: use for key, use in uses.items() if key in lacking or key == keys[0]}
+
+    def use(self, who: int, key: str, at: datetime) -> Use:
         before = self.places[key][: self.places[key].index(who)]
-        use = Use(
+        return Use(
             committed=tuple(
                 (then, amount)
                 for budget, then, amount in self.committed
-                if budget == key and then > self.window.since(at)
+                if budget == key and then > self.window.since(key, at)
             ),
-            reserved=sum(self.wanted[each] for each in self.reserved if each[1] == key),
+            reserved=sum(self.wanted[w, k] for w, k in self.reserved if k == key and w != who),
             ahead=sum(self.wanted[w, key] for w in before if self.waits(w, key)),
         )
-        taken = sum(amount for _, amount in use.committed) + use.reserved + use.ahead
-        if taken + self.wanted[who, key] > self.limit:
-            return use
-        self.reserved.add((who, key))
-        return None
+
+    def again(self, use: Use, amount: int, key: str, at: datetime) -> datetime:
+        span, until = self.window.span(key), self.window.until(key, at)
+        found = room_again(use, amount, self.limit, slides=span, next_period=until)
+        return found or datetime.max.replace(tzinfo=UTC)
 
     def commit(self, who: int, at: datetime) -> bool:
         """Consume all that is wanted; answer whether there is room reserved for all of it."""
@@ -127,9 +160,7 @@ class Model:
             yield sum(
                 amount
                 for budget, then, amount in self.committed
-                if budget == key
-                and then <= end
-                and (end - HOUR < then if self.window.slides else _hour(end) == _hour(then))
+                if budget == key and then <= end and self.window.since(key, end) < then
             )
 
 
@@ -171,11 +202,20 @@ class Asker:
             requirement=self._any(who).id,
         )
 
-    def ask(self, who: int, key: str, at: datetime, since: datetime) -> Reserved | Queued | Ended:
-        wanted = self.quotas[who, key]
-        return self.store.reserve(
-            claim(self.name(who), wanted, at=at, since=since, limit=self._limit)
+    def ask(
+        self, who: int, keys: Sequence[str], at: datetime, window: Window
+    ) -> Reserved | Queued | Outdated | Ended:
+        own, *beside = (
+            claim(
+                self.name(who),
+                self.quotas[who, key],
+                at=at,
+                since=window.since(key, at),
+                limit=self._limit,
+            ).model_copy(update={"until": window.until(key, at), "slides": window.span(key)})
+            for key in keys
         )
+        return self.store.reserve(own.model_copy(update={"beside": tuple(beside)}))
 
     def reserved(self, who: int) -> set[str]:
         return {
@@ -241,15 +281,17 @@ def _take(step: str, who: int, at: datetime, model: Model, asker: Asker) -> None
     """Take a step on the store and on the model, and compare what they answer."""
     store, ended = asker.store, who in model.ended
     match step:
-        case "ask":
-            for _, key in sorted(model.of(who)):
-                answer = asker.ask(who, key, at, model.window.since(at))
-                if ended:
-                    assert isinstance(answer, Ended)
-                elif (use := model.ask(who, key, at)) is not None:
-                    assert answer == Queued(use)
-                else:
-                    assert isinstance(answer, Reserved)
+        case "ask" | "ask a":
+            keys = ["a"] if step == "ask a" else sorted((key for _, key in model.of(who)))
+            keys = keys[:: -1 if at.minute % 2 else 1]
+            answer = asker.ask(who, keys, at, model.window)
+            if ended:
+                assert isinstance(answer, Ended)
+            elif (uses := model.ask(who, keys, at)) is not None:
+                beside = tuple((asker.quotas[who, k].id, uses[k]) for k in keys[1:] if k in uses)
+                assert answer == Queued(uses[keys[0]], beside)
+            else:
+                assert isinstance(answer, Reserved)
         case "commit":
             ending = commit_of(asker.picture(who, holding=True), at=at)
             assert isinstance(store.end(ending), Ended) == (ended or model.commit(who, at))
