@@ -20,6 +20,7 @@ from core.context import Mode
 from core.domain import Domain
 from core.engine import Engine, record
 from core.errors import (
+    AUTHORS,
     DefinitionError,
     ExecutionTimeout,
     InputAltered,
@@ -332,7 +333,7 @@ def _written(outside: Outside, mutation: Mutation[Any]) -> MutationRecord:
         return record(mutation, outside.redactor)
     except DefinitionError:
         raise
-    except Exception as error:
+    except AUTHORS as error:
         raise InvalidValue(
             f"{mutation.name()} cannot be written: {told(error, [survey(type(mutation))])}"
         ) from error

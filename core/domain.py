@@ -13,7 +13,14 @@ from pydantic import JsonValue, ValidationError
 from .audit import MutationRecord
 from .checks import Callback, Check
 from .effects import SideEffect
-from .errors import DefinitionError, InvalidParameters, InvalidValue, UnknownDomain, UnknownMutation
+from .errors import (
+    AUTHORS,
+    DefinitionError,
+    InvalidParameters,
+    InvalidValue,
+    UnknownDomain,
+    UnknownMutation,
+)
 from .facts import LONGEST_LOOKUP, Fact
 from .model import Value
 from .mutation import Mutation, RiskLevel, S
@@ -221,7 +228,7 @@ class Domain(Generic[S]):
         except ValidationError as error:
             message = f"The parameters of {name} do not validate: {problems(error, declared)}."
             raise InvalidParameters(message, mutation_type=name) from error
-        except Exception as error:
+        except AUTHORS as error:
             message = f"The parameters of {name} cannot be read: {told(error, [declared])}."
             raise InvalidParameters(message, mutation_type=name) from error
 
@@ -254,7 +261,7 @@ class Domain(Generic[S]):
         except ValidationError as error:
             message = f"A state of {self.name!r} cannot be read: {problems(error, declared)}."
             raise InvalidValue(message) from error
-        except Exception as error:
+        except AUTHORS as error:
             message = f"A state of {self.name!r} cannot be lifted: {told(error, [declared])}"
             raise InvalidValue(message) from error
 

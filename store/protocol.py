@@ -422,7 +422,10 @@ class Store(Records, Protocol):
     def open_requests(
         self, *, limit: int = 1000, after: str | None = None
     ) -> Sequence[MutationRequest]:
-        """Answer open requests in the order of their ids."""
+        """Answer open requests in the order of their ids.
+
+        One that this version cannot read is left out and logged.
+        """
 
     def ended_among(self, request_ids: Sequence[str]) -> frozenset[str]:
         """Answer which of these requests have ended."""
