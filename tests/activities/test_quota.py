@@ -546,7 +546,7 @@ def test_g9_of_alternatives_one_with_room_is_enough(desk: Desk) -> None:
     assert crowd.executed["r"] == NOON
 
 
-def test_g5_a_look_that_was_replaced_takes_nothing_for_a_request_that_asks_no_more(
+def test_g9_a_look_that_was_replaced_takes_nothing_for_a_request_that_asks_no_more(
     desk: Desk,
 ) -> None:
     asks = [Requirement.approval(people=["ben"]), Requirement.quota("deploys", ONE_AN_HOUR)]

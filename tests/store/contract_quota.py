@@ -300,7 +300,7 @@ class Quotas:
         assert [store.queue("deploys"), store.queue("other")] == [["r2"], []]
 
     @pytest.mark.parametrize("ended", [False, True])
-    def test_g5_who_asks_by_a_picture_that_is_outdated_takes_nothing(
+    def test_g9_who_asks_by_a_picture_that_is_outdated_takes_nothing(
         self, store: Store, ended: bool
     ) -> None:
         old = demanding(asked("r1"), ONE)
