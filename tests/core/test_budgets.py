@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.budgets import Budget, Period, Use, room_again
+from core.budgets import (
+    Budget,
+    Period,
+    Share,
+    Use,
+    can_all_again,
+    lets_pass,
+    room_again,
+    share,
+)
 from core.governance.request import told_by
 from core.requirements import Requirement
 from tests.core.builders import AT
@@ -123,3 +132,44 @@ def test_a_requirement_made_by_hand_that_says_nothing_is_never_met(kind: str) ->
 
     assert not bare.is_whole
     assert told_by(bare, asking=True) == ()
+
+
+HOUR, MONTH = timedelta(hours=1), timedelta(days=30)
+
+
+def test_a_share_says_whether_there_is_room_and_else_when() -> None:
+    full = Use(reserved=1)
+    until = AT + HOUR
+
+    assert share(Use(), 1, 1, slides=HOUR, until=until) == Share(has_room=True, next_window=until)
+    assert share(full, 1, 1, slides=HOUR, until=until) == Share(
+        has_room=False,
+        again_at=room_again(full, 1, 1, slides=HOUR, next_period=until),
+        next_window=until,
+    )
+    assert share(full, 1, 1, slides=None, until=None) == Share(has_room=False)
+
+
+def test_all_can_have_room_when_the_last_of_them_can() -> None:
+    soon, late = (Share(has_room=False, again_at=AT + each) for each in (HOUR, MONTH))
+
+    assert can_all_again([soon, Share(has_room=True), late]) == AT + MONTH
+    assert can_all_again([soon, Share(has_room=False)]) is None
+    assert can_all_again([Share(has_room=True)]) is None
+
+
+def test_whoever_waits_for_the_month_stands_in_nobodys_way_in_the_hour() -> None:
+    hourly = Share(has_room=True, next_window=AT + HOUR)
+    monthly = Share(has_room=False, again_at=AT + MONTH, next_window=AT + MONTH)
+
+    assert lets_pass([hourly, monthly]) == (True, False)
+    assert lets_pass([hourly._replace(next_window=None), monthly]) == (False, False)
+    assert lets_pass([hourly._replace(next_window=AT + MONTH + HOUR), monthly]) == (False, False)
+
+
+def test_where_it_waits_longest_it_lets_nobody_pass() -> None:
+    soon = Share(has_room=False, again_at=AT + HOUR, next_window=AT + HOUR)
+    late = Share(has_room=False, again_at=AT + MONTH, next_window=AT + MONTH)
+
+    assert lets_pass([soon, late]) == (True, False)
+    assert lets_pass([soon]) == (False,)

@@ -434,3 +434,8 @@ def test_the_strictest_of_the_strategies_named_wins(named: list[Strategy | None]
     assert strictest is (
         next(s for s in Strategy if s in given_) if given_ else Strategy.KEEP_IF_UNAFFECTED
     )
+
+
+@pytest.mark.parametrize("parameters", [{"key": 5}, {"requests": [5, None]}, {"requests": "r"}])
+def test_g10_a_name_that_is_no_text_is_left_to_block(parameters: dict[str, Any]) -> None:
+    assert not Requirement(kind="quota", parameters=parameters).is_whole
