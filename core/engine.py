@@ -44,7 +44,6 @@ from .mutation import Intent, Mutation, S
 from .observers import Observer, notify
 from .options import DEFAULT, Options
 from .policy import Policy, PolicyDecision, Question, Ruling, Verdict
-from .requirements import Requirement
 from .result import ExecutionResult, Outcome
 from .secrets import Mask, Redactor, redact, redact_given, require_redactor, told
 from .survey import Survey, survey
@@ -488,7 +487,7 @@ class _Attempt(Generic[S]):
         self.ruling = self.ruling.model_copy(
             update={
                 "decisions": tuple(self._hidden(each, mask) for each in self.ruling.decisions),
-                "requirements": _titled(self.ruling.requirements, mask),
+                "requirements": tuple(r.retitled(mask.text) for r in self.ruling.requirements),
             }
         )
         said = self.intent.model_dump(mode="json")
@@ -507,7 +506,7 @@ class _Attempt(Generic[S]):
                 "reason": mask.text(decision.reason),
                 "metadata": mask.data(decision.metadata),
                 "amendments": tuple(amendments),
-                "requirements": _titled(decision.requirements, mask),
+                "requirements": tuple(r.retitled(mask.text) for r in decision.requirements),
                 "side_effects": _masked(decision.side_effects, mask),
                 "parts": tuple(self._hidden(each, mask) for each in decision.parts),
             }
@@ -656,11 +655,6 @@ def _masked(effects: Iterable[SideEffect], mask: Mask | None) -> tuple[SideEffec
     if mask is None:
         return tuple(effects)
     return tuple(e.model_copy(update={"payload": mask.data(e.payload)}) for e in effects)
-
-
-def _titled(requirements: Iterable[Requirement], mask: Mask) -> tuple[Requirement, ...]:
-    """Answer requirements whose titles quote no secret."""
-    return tuple(r.model_copy(update={"title": mask.text(r.title)}) for r in requirements)
 
 
 def _digested(effect: Effect) -> str:

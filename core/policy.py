@@ -417,7 +417,9 @@ def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> Po
         verdict=verdict,
         reason=writable(said.reason),
         severity=said.severity,
-        requirements=tuple(_titled(r, **demanded) for r in said.requirements),
+        requirements=tuple(
+            r.retitled(writable).model_copy(update=demanded) for r in said.requirements
+        ),
         strategy=said.strategy,
         amendments=tuple(a.model_copy(update=mine) for a in said.amendments),
         side_effects=said.side_effects,
@@ -436,15 +438,6 @@ def _signed(policy_: Policy, question: Question, decision: PolicyDecision) -> Po
     except PydanticSerializationError as error:
         return failure(policy_, question, f"Its decision is none: {error}.")
     return signed
-
-
-def _titled(requirement: Requirement, **more: Any) -> Requirement:
-    """Answer a requirement, and with it its alternatives, under a title that can be written."""
-    if requirement.alternatives:
-        more["alternatives"] = tuple(
-            tuple(_titled(each) for each in way) for way in requirement.alternatives
-        )
-    return requirement.model_copy(update={"title": writable(requirement.title), **more})
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ Their rules (who counts, when one is met, what survives drift) live in `core.gov
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -166,6 +166,11 @@ class Requirement(Value):
             if isinstance(name, str):
                 ONE_LINE.held(name)
         return parameters
+
+    def retitled(self, say: Callable[[str], str]) -> Requirement:
+        """Answer it, and with it its alternatives, under titles that are said otherwise."""
+        alternatives = tuple(tuple(each.retitled(say) for each in way) for way in self.alternatives)
+        return self.model_copy(update={"title": say(self.title), "alternatives": alternatives})
 
     @cached_property
     def id(self) -> str:

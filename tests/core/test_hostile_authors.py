@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from core import Engine, Intent, Mode, Mutation, Observer, Options, Outcome, Secret, execute_batch
+from core import (
+    Engine,
+    Intent,
+    Mode,
+    Mutation,
+    Observer,
+    Options,
+    Outcome,
+    Secret,
+    any_of,
+    execute_batch,
+)
 from core.audit import AuditEntry, Subject
 from core.batch import BatchResult
 from core.digests import digest, jsonable
@@ -491,6 +502,22 @@ def test_no_secret_is_in_what_an_observer_raises() -> None:
 
     assert result.outcome is Outcome.COMMITTED
     assert result.observer_failures == ("Quoting: ValueError",)
+
+
+def test_no_secret_is_in_the_title_of_an_alternative() -> None:
+    class Safe(BaseModel):
+        model_config = ConfigDict(frozen=True)
+        count: int = 1
+        token: Annotated[str, Secret()] = "hunter2-hunter2"
+
+    def titled(needed: int) -> Any:
+        demanded = by_security(needed, title="It is hunter2-hunter2")
+        return policy(name=f"needs_{needed}")(lambda *_: require(demanded))
+
+    result = run(COUNT, any_of(titled(1), titled(2), name="either"), state=Safe())
+
+    assert "hunter2" not in result.audit.model_dump_json()
+    assert "hunter2" not in result.ruling.model_dump_json()
 
 
 # Deadline and cancellation are looked at in all places.
