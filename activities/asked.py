@@ -5,13 +5,14 @@ Has this been answered, has it ended, and is it still demanded.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import JsonValue
 
 from core.errors import DefinitionError, InvalidValue, RequestIdReused, UnknownName
-from core.governance.request import MutationRequest, RequirementState
+from core.governance.people import SYSTEM
+from core.governance.request import Finding, Metadata, MutationRequest, RequirementState
 from core.requirements import RequirementKind
 from store.protocol import Ask
 from wire.asks import E, LookAt, LookedAt
@@ -64,6 +65,37 @@ def answered(outside: Outside, ask: Ask, request: MutationRequest, fence: int) -
     if known is not None and known.content_digest != request.content_digest:
         raise RequestIdReused(request.request_id)
     return stored
+
+
+def not_yet(
+    binding: str,
+    at: datetime,
+    reason: str,
+    again_at: datetime | None = None,
+    *,
+    reference: str | None = None,
+    evidence: Metadata | None = None,
+) -> Finding:
+    """Answer that what was looked at does not hold yet, and when to look again.
+
+    Args:
+        binding: That of the requirement; where nothing drifts, its id.
+        at: The workflow's time.
+        reason: Why, in words.
+        again_at: When to look again; `None`: somebody will say.
+        reference: Under what another system knows it.
+        evidence: What it rests on.
+    """
+    return Finding(
+        verdict="not_yet",
+        at=at,
+        binding=binding,
+        actor_id=SYSTEM,
+        reason=reason,
+        again_at=again_at,
+        reference=reference,
+        metadata=evidence or {},
+    )
 
 
 def demanded(outside: Outside, ask: LookAt) -> RequirementState | LookedAt:

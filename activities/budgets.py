@@ -12,16 +12,15 @@ from temporalio import activity
 
 from core.budgets import Budget, Use, can_all_again, share
 from core.errors import InvalidValue, UnknownRequest
-from core.governance.alternatives import ways_left
 from core.governance.people import SYSTEM
 from core.governance.request import Finding, MutationRequest
-from core.governance.seating import ended_of, is_quota, states_of
+from core.governance.waits import quotas_beside
 from core.requirements import Requirement
 from store.protocol import Ended, Outdated, Queued, Reservation
 from wire.asks import LookAt, LookedAt
 from wire.names import Activity
 
-from .asked import LATER, UNREADABLE, demanded
+from .asked import LATER, UNREADABLE, demanded, not_yet
 from .outside import Outside
 from .states import read_as
 
@@ -65,13 +64,13 @@ def reserve(
         at: The present.
     """
     if not requirement.is_whole:
-        return _not_yet(requirement, at, "it does not say which budget", None)
+        return not_yet(requirement.id, at, "it does not say which budget")
     request = outside.store.request(request_id)
     if request is None:
         raise UnknownRequest(request_id)
     known = request.requirement(requirement.id)
     if not request.status.is_terminal and (known is None or known.status != "open"):
-        return _not_yet(requirement, at, "it is not asked for now", None)
+        return not_yet(requirement.id, at, "it is not asked for now")
     return reserve_beside(outside, request, requirement, at)
 
 
@@ -89,50 +88,29 @@ def reserve_beside(
         at: The workflow's time.
     """
     if not requirement.is_whole:
-        return _not_yet(requirement, at, "it does not say which budget", None)
-    wanted = (requirement, *_beside(request, requirement))
+        return not_yet(requirement.id, at, "it does not say which budget")
+    wanted = (requirement, *quotas_beside(request, requirement))
     try:
         own, *beside = (_asked(outside, request, each, at) for each in wanted)
     except UNREADABLE as error:
-        return _not_yet(requirement, at, f"the budget cannot be read: {error.message}", at + LATER)
+        return not_yet(
+            requirement.id, at, f"the budget cannot be read: {error.message}", at + LATER
+        )
     asked = own.model_copy(update={"beside": tuple(beside)})
     match outside.store.reserve(asked):
         case Ended() as ended:
             return ended
         case Outdated():
-            return _not_yet(
-                requirement, at, "the request has changed since; it is asked again", at + SOON
+            return not_yet(
+                requirement.id, at, "the request has changed since; it is asked again", at + SOON
             )
         case Queued() as queued:
-            return _not_yet(requirement, at, _lacking(asked, queued), _again(asked, queued))
+            return not_yet(requirement.id, at, _lacking(asked, queued), _again(asked, queued))
         case _:
             reason = f"{own.amount} of {own.limit} reserved in {own.budget}"
             return Finding(
                 verdict="holds", at=at, binding=requirement.id, actor_id=SYSTEM, reason=reason
             )
-
-
-def _beside(request: MutationRequest, requirement: Requirement) -> list[Requirement]:
-    """Answer the other quotas that a request needs where it needs this one, and those it has.
-
-    Of alternatives only what is in every way that is left, where this one is in some of them in
-    every such way.
-    """
-    states, ended = states_of(request), ended_of(request)
-    needed: set[str] = set()
-    for each in request.demanded:
-        left = [{r.id for r in way} for way in ways_left(each.requirement, ended)]
-        left = [way for way in left if requirement.id in way] or left
-        if each.status != "fulfilled" and left:
-            needed |= set.intersection(*left)
-    return [
-        state.requirement
-        for key, state in states.items()
-        if key != requirement.id
-        and is_quota(state)
-        and state.requirement.is_whole
-        and (state.holds or (state.status == "open" and key in needed))
-    ]
 
 
 def _asked(
@@ -152,19 +130,6 @@ def _asked(
         until=until,
         slides=budget.per if isinstance(budget.per, timedelta) else None,
         decision_number=request.decision_number,
-    )
-
-
-def _not_yet(
-    requirement: Requirement, at: datetime, reason: str, again_at: datetime | None
-) -> Finding:
-    return Finding(
-        verdict="not_yet",
-        at=at,
-        binding=requirement.id,
-        actor_id=SYSTEM,
-        reason=reason,
-        again_at=again_at,
     )
 
 

@@ -25,7 +25,7 @@ from core.domain import Domain
 from core.effects import EffectPreview
 from core.errors import InvalidValue
 from core.governance.people import SYSTEM
-from core.governance.request import Finding, Metadata, RequirementState
+from core.governance.request import Finding, RequirementState
 from core.governance.waits import check_failed
 from core.requirements import Requirement
 from core.secrets import redact, told
@@ -34,7 +34,7 @@ from store.protocol import Ask, StoredState
 from wire.asks import LookAt, LookedAt
 from wire.names import Activity
 
-from .asked import LATER, UNREADABLE, ended
+from .asked import LATER, UNREADABLE, ended, not_yet
 from .author_code import awaited
 from .facts import shared_loop
 from .outside import Outside
@@ -116,7 +116,7 @@ class Checking:
                 return LookedAt(finding=Finding.model_validate(kept))
             document = self._document(domain, request.state_id, view.state)
         except UNREADABLE as error:
-            return LookedAt(finding=_not_yet(state, ask.at, error.message, ask.at + LATER))
+            return LookedAt(finding=not_yet(state.binding, ask.at, error.message, ask.at + LATER))
         question = CheckQuestion(
             key=digest([request.request_id, state.id, state.binding]),
             request_id=request.request_id,
@@ -184,7 +184,7 @@ async def _answer(asked: _Asked, at: datetime) -> Finding:
     if reference is not None:
         filed = f"filed as {reference} with {asked.check.name}; "
     who = asked.state.requirement.who.describe()
-    return _not_yet(asked.state, at, f"{filed}waits for {who}", reference=reference)
+    return not_yet(asked.state.binding, at, f"{filed}waits for {who}", reference=reference)
 
 
 async def _brought(
@@ -277,7 +277,7 @@ def _found(state: RequirementState, answer: CheckAnswer, at: datetime) -> Findin
     reason = (answer.reason or f"{state.requirement.describe()} {_SAID[answer.verdict]}")[:2000]
     if answer.verdict == "not_yet":
         pause = min(max(answer.again_in or LATER, timedelta(seconds=1)), LONGEST_PAUSE)
-        return _not_yet(state, at, reason, at + pause, evidence=answer.evidence)
+        return not_yet(state.binding, at, reason, at + pause, evidence=answer.evidence)
     failed = answer.verdict == "failed"
     return Finding(
         verdict="failed" if failed else "holds",
@@ -291,24 +291,3 @@ def _found(state: RequirementState, answer: CheckAnswer, at: datetime) -> Findin
 
 
 _SAID: Final = {"passed": "passed", "failed": "failed", "not_yet": "cannot be said yet"}
-
-
-def _not_yet(
-    state: RequirementState,
-    at: datetime,
-    reason: str,
-    again_at: datetime | None = None,
-    *,
-    reference: str | None = None,
-    evidence: Metadata | None = None,
-) -> Finding:
-    return Finding(
-        verdict="not_yet",
-        at=at,
-        binding=state.binding,
-        actor_id=SYSTEM,
-        reason=reason,
-        again_at=again_at,
-        reference=reference,
-        metadata=evidence or {},
-    )

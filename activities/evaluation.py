@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -178,43 +179,26 @@ def evaluate(
         metadata=request.metadata,
     )
 
-    def run() -> ExecutionResult[Any]:
-        return engine.execute(
-            loaded.mutations,
-            loaded.state,
-            context=context,
-            facts=facts,
-            policies=domain.policies,
-            subject=subject,
-            records=loaded.records,
-            state_digest=loaded.stored.digest,
-        )
-
-    context = request.context.in_mode(mode)
+    about: dict[str, Any] = {
+        "context": request.context.in_mode(mode),
+        "facts": facts,
+        "subject": subject,
+        "records": loaded.records,
+        "state_digest": loaded.stored.digest,
+    }
+    on = loaded.mutations, loaded.state
+    run = partial(engine.execute, *on, policies=domain.policies, **about)
     try:
         result = in_thread(run, domain.options.timeout)
         # What altered what was loaded would be run again on what it made of it.
         if raised(result) and not isinstance(result.error, InputAltered):
             result = in_thread(run, domain.options.timeout)
-    except ExecutionTimeout as error:
-        late = error
-
-        def dropped(by: Engine) -> ExecutionResult[Any]:
-            return by.dropped(
-                loaded.mutations,
-                loaded.state,
-                context=context,
-                facts=facts,
-                subject=subject,
-                records=loaded.records,
-                state_digest=loaded.stored.digest,
-                error=late,
-            )
-
-        result = dropped(_engine(outside, domain))
+    except ExecutionTimeout as late:
+        result = _engine(outside, domain).dropped(*on, error=late, **about)
         if domain.observers:
+            lost = partial(engine.dropped, *on, error=late, **about)
             with suppress(ExecutionTimeout):  # it may be an observer that does not come back
-                result = in_thread(lambda: dropped(engine), domain.options.timeout)
+                result = in_thread(lost, domain.options.timeout)
     for failure in result.observer_failures:
         log.warning("An observer of %s raised: %s", request.request_id, failure)
     assessment = assessment_of(request, loaded, result, directory)

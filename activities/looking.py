@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from core.governance.alternatives import every
-from core.governance.people import SYSTEM
 from core.governance.request import Finding, MutationRequest
 from core.governance.waits import TOLD
 from core.requirements import Requirement, RequirementKind
 
+from .asked import not_yet
 from .dependencies import look_at_dependencies
 from .outside import Outside
 from .schedule import look_at_schedule
@@ -51,13 +51,8 @@ def look_at_reserved(
         if r.kind == RequirementKind.QUOTA and (state := request.requirement(r.id)) and state.holds
     ]
     return {
-        r.id: Finding(
-            verdict="not_yet",
-            at=at,
-            binding=r.id,
-            actor_id=SYSTEM,
-            reason="The room that was reserved is no longer; it is asked for again.",
-            again_at=at,
+        r.id: not_yet(
+            r.id, at, "The room that was reserved is no longer; it is asked for again.", at
         )
         for r in relied_on
         if not outside.store.reserved(request.request_id, r.id)

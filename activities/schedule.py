@@ -27,7 +27,7 @@ from store.protocol import StoredState
 from wire.asks import LookAt, LookedAt
 from wire.names import Activity
 
-from .asked import LATER, UNREADABLE, demanded
+from .asked import LATER, UNREADABLE, demanded, not_yet
 from .outside import Outside
 from .states import first_version
 from .windows import Look, Moment, moment, raise_unless_readable
@@ -90,14 +90,8 @@ def look_at_schedule(
             try:
                 read[each.id] = _read(each, governed)
             except UNREADABLE as error:
-                findings[each.id] = Finding(
-                    verdict="not_yet",
-                    at=at,
-                    binding=each.id,
-                    actor_id=SYSTEM,
-                    reason=f"it cannot be read, and blocks until it can: {error.message}",
-                    again_at=at + LATER,
-                )
+                reason = f"it cannot be read, and blocks until it can: {error.message}"
+                findings[each.id] = not_yet(each.id, at, reason, at + LATER)
     inside = {m.id for r in requirements for way in r.alternatives for a in way for m in members(a)}
     whole = [key for key in read if key not in inside]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from operator import eq, is_
 from typing import Any, Final
 
 from .errors import ChangeConflict, InvalidValue
@@ -66,6 +67,19 @@ def same(one: Any, other: Any) -> bool:
     if type(one) is list and type(other) is list:
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other) and (type(one) is bool) is (type(other) is bool)
+
+
+def holds_the_same(old: Any, new: Any) -> bool:
+    """Answer whether two lists or maps hold the very same objects; validation makes new ones."""
+    if type(old) is dict:
+        return (
+            len(old) == len(new)
+            and all(map(is_, old.values(), new.values()))
+            and all(map(eq, old, new))
+        )
+    if type(old) is list or type(old) is tuple:
+        return len(old) == len(new) and all(map(is_, old, new))
+    return False
 
 
 def by_key(items: list[Any], key: str) -> dict[str, Any] | None:

@@ -15,13 +15,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from operator import eq, is_
 from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
 from .annotations import arms
-from .documents import escaped
+from .documents import escaped, holds_the_same
 
 
 class _Place:
@@ -127,12 +126,12 @@ def _same(old: Any, new: Any) -> bool:
     """Answer whether a container holds what it held: the same objects, or what equals them."""
     if len(old) != len(new):
         return False
+    if holds_the_same(old, new):
+        return True
     if type(old) is dict:
-        if all(map(is_, old.values(), new.values())) and all(map(eq, old, new)):
-            return True
         return all(_is_as(value, new.get(name, _GONE)) for name, value in old.items())
     if type(old) is list:
-        return all(map(is_, old, new)) or all(map(_is_as, old, new))
+        return all(map(_is_as, old, new))
     return bool(old == new)
 
 

@@ -47,6 +47,11 @@ def built(model: type[V], **fields: Any) -> V:
     return made
 
 
+def bytes_of(value: Value) -> int:
+    """Answer how many bytes a value has as JSON."""
+    return len(value.model_dump_json().encode())
+
+
 _set = object.__setattr__
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from operator import eq, is_
 from typing import Any, Final
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from .changes import ChangeSet, diff
 from .digests import MAX_LEVELS, jsonable
-from .documents import escaped
+from .documents import escaped, holds_the_same
 from .errors import MutatorError, WrongType
 from .mutation import S
 from .reading import read
@@ -159,9 +158,7 @@ class _Parts:
                 olds[name] = _part(was, f"{path}/")
                 continue
             kind = type(was)
-            if kind is type(now) and (
-                was == now if kind in _SCALARS else _holds_the_same(was, now)
-            ):
+            if kind is type(now) and (was == now if kind in _SCALARS else holds_the_same(was, now)):
                 continue
             part = (keys.fields.get(name) or keys.items) if keys is not None else None
             olds[name], news[name] = self.of(was, now, part, f"{path}/{escaped(name)}")
@@ -195,19 +192,6 @@ def _by_key(item: Any, key: str) -> JsonValue:
         return None
     value = item.__dict__[key]
     return {key: value if type(value) is str else jsonable(value)}
-
-
-def _holds_the_same(old: Any, new: Any) -> bool:
-    """Answer whether two lists or maps hold the very same objects; validation makes new ones."""
-    if type(old) is dict:
-        return (
-            len(old) == len(new)
-            and all(map(is_, old.values(), new.values()))
-            and all(map(eq, old, new))
-        )
-    if type(old) is list or type(old) is tuple:
-        return len(old) == len(new) and all(map(is_, old, new))
-    return False
 
 
 def _moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[int, int]:

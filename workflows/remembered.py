@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from core.errors import RequestFull
+from core.model import bytes_of
 from wire.asks import Refusal
 
 from .carried import Taken
@@ -64,11 +65,7 @@ class Remembered:
     def _keep(self, taken: Taken) -> None:
         kind, known = ("refused", self._refused) if taken.refusal else ("counted", self._counted)
         known[taken.actor_id, taken.decision_id] = taken
-        self._bytes[kind] += _size(taken)
+        self._bytes[kind] += bytes_of(taken)
         while self._bytes["refused"] > MOST_BYTES:
             oldest = next(iter(self._refused))
-            self._bytes["refused"] -= _size(self._refused.pop(oldest))
-
-
-def _size(taken: Taken) -> int:
-    return len(taken.model_dump_json().encode())
+            self._bytes["refused"] -= bytes_of(self._refused.pop(oldest))

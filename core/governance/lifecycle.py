@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from ..audit import MutationRecord
 from ..digests import digest
 from ..errors import InvalidTransition, RequestClosed, RequestFull
-from ..model import Value
+from ..model import bytes_of
 from .request import (
     MAX_REFUSED,
     Category,
@@ -258,7 +258,7 @@ def hold(request: MutationRequest, reason: str, at: datetime) -> MutationRequest
 def refuse_message(request: MutationRequest, refused: RefusedMessage) -> MutationRequest:
     """Record a message that does not count; beyond the bounds only their number grows."""
     kept = request.refused_messages
-    if len(kept) < MAX_REFUSED and sum(map(_bytes, (*kept, refused))) <= MAX_REFUSED_BYTES:
+    if len(kept) < MAX_REFUSED and sum(map(bytes_of, (*kept, refused))) <= MAX_REFUSED_BYTES:
         kept = (*kept, refused)
     return request.model_copy(
         update={"refused_messages": kept, "refused_count": request.refused_count + 1}
@@ -271,16 +271,12 @@ def raise_if_full(request: MutationRequest) -> None:
     Raises:
         RequestFull: It has `MAX_BYTES` or more.
     """
-    if _bytes(request) >= MAX_BYTES:
+    if bytes_of(request) >= MAX_BYTES:
         message = (
             f"Request {request.request_id!r} holds all the messages it can hold. "
             "Cancel it, and submit another."
         )
         raise RequestFull(message, request_id=request.request_id)
-
-
-def _bytes(value: Value) -> int:
-    return len(value.model_dump_json().encode())
 
 
 def status_of(decisions: Iterable[Decision]) -> Status:

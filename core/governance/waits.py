@@ -23,9 +23,10 @@ from ..errors import (
 )
 from ..requirements import Requirement, RequirementKind
 from . import approval, fulfilment, rights
+from .alternatives import ways_left
 from .people import Person
 from .request import Finding, MutationRequest, Rejection, RequirementState, Status
-from .seating import LOOKED_AT
+from .seating import LOOKED_AT, ended_of, is_quota, states_of
 
 TOLD = frozenset({RequirementKind.SCHEDULE, RequirementKind.DEPENDENCY, RequirementKind.QUOTA})
 """The kinds that a wake-up may be about; a check says itself when it is to be asked again."""
@@ -51,6 +52,29 @@ def to_look_at(request: MutationRequest, at: datetime) -> tuple[RequirementState
         for r in _looked_at(request)
         if r.finding is None or (r.finding.again_at is not None and r.finding.again_at <= at)
     )
+
+
+def quotas_beside(request: MutationRequest, requirement: Requirement) -> list[Requirement]:
+    """Answer the other quotas that a request needs where it needs this one, and those it has.
+
+    Of alternatives only what is in every way that is left, where this one is in some of them in
+    every such way.
+    """
+    states, ended = states_of(request), ended_of(request)
+    needed: set[str] = set()
+    for each in request.demanded:
+        left = [{r.id for r in way} for way in ways_left(each.requirement, ended)]
+        left = [way for way in left if requirement.id in way] or left
+        if each.status != "fulfilled" and left:
+            needed |= set.intersection(*left)
+    return [
+        state.requirement
+        for key, state in states.items()
+        if key != requirement.id
+        and is_quota(state)
+        and state.requirement.is_whole
+        and (state.holds or (state.status == "open" and key in needed))
+    ]
 
 
 def next_look(request: MutationRequest) -> datetime | None:

@@ -929,3 +929,48 @@ def test_room_that_there_never_is_is_found_at_submission() -> None:
 def test_an_operator_is_nobody_special_here() -> None:
     with pytest.raises(NotAuthorised):
         passed(waiting(LOAD), OLGA, requirement_id=LOAD.id)
+
+
+# Room that is taken at once.
+
+
+def budget(key: str) -> Requirement:
+    return Requirement.quota(key, Budget(limit=1, per=DAY))
+
+
+def beside(request: MutationRequest, requirement: Requirement) -> set[str]:
+    return {each.id for each in waits.quotas_beside(request, requirement)}
+
+
+def test_room_is_asked_for_in_all_budgets_that_a_request_needs() -> None:
+    one, two = budget("one"), budget("two")
+    request = waiting(one, two)
+
+    assert beside(request, one) == {two.id}
+    assert beside(request, two) == {one.id}
+
+
+def test_of_alternatives_room_is_asked_for_beside_what_every_way_left_needs() -> None:
+    always, one, two = budget("always"), budget("one"), budget("two")
+    request = waiting(*either([[always, one], [always, two]]))
+
+    assert beside(request, one) == {always.id}
+    assert beside(request, always) == set()
+
+
+def test_room_that_is_held_is_asked_for_with_the_rest_and_what_is_malformed_is_not() -> None:
+    held, wanted = budget("held"), budget("wanted")
+    malformed = Requirement(kind="quota", step=1000, parameters={"key": "deploys", "amount": 0})
+
+    asked = waiting(held, wanted, malformed)
+
+    request = waits.looked(asked, held.id, finding(asked, held, "holds"), AT)
+
+    assert the(request, held).holds
+    assert beside(request, wanted) == {held.id}
+
+
+def test_room_for_what_has_to_wait_for_others_is_not_asked_for_yet() -> None:
+    one, two = budget("one"), budget("two")
+
+    assert beside(waiting(one, two, by_ops()), one) == set()
