@@ -9,14 +9,29 @@ from typing import Any
 
 from hypothesis import settings
 
-from core import Domain, Engine, ExecutionResult, Facts, Mode, Mutation, MutationContext, Options
+from activities.facts import look_up
+from core import (
+    Domain,
+    Engine,
+    ExecutionResult,
+    FactQuestion,
+    Facts,
+    Mode,
+    Mutation,
+    MutationContext,
+    Options,
+)
+from core.engine import record
 
 AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MODEST = settings(max_examples=60, deadline=None)
 
 
 class Desk:
-    """Runs a domain's mutations as a request would; what is fulfilled is said by hand."""
+    """Runs a domain's mutations as a request would; what is fulfilled is said by hand.
+
+    What the domain declares as facts is looked up, as a worker does before it asks.
+    """
 
     def __init__(self, domain: Domain[Any]) -> None:
         self.domain = domain
@@ -35,11 +50,15 @@ class Desk:
         fulfilled: Iterable[str] = (),
         mode: Mode = Mode.COMMIT,
     ) -> ExecutionResult[Any]:
+        context = MutationContext(actor_id="dan", reason="a test", mode=mode)
+        question = FactQuestion(f"{self.domain.name}/acme", on, mutations, context, at)
+        due = self.domain.facts_for([record(each) for each in mutations])
+        found = look_up(due, question, timeout=self.domain.options.fact_timeout) if due else {}
         return self.engine.execute(
             mutations,
             on,
-            context=MutationContext(actor_id="dan", reason="a test", mode=mode),
-            facts=Facts(at, fulfilled=fulfilled),
+            context=context,
+            facts=Facts(at, fulfilled=fulfilled, looked_up=found),
             policies=self.domain.policies,
         )
 

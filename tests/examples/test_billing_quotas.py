@@ -1,18 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from activities.facts import look_up
 from core import (
-    ExecutionResult,
-    FactQuestion,
     Facts,
     Mode,
     Mutation,
@@ -25,32 +18,7 @@ from core.engine import record
 from examples.billing_quotas import DecreaseQuota, IncreaseQuota, Quota, SetQuota, domain
 from tests.examples.desk import AT, MODEST, Desk, codes
 
-
-class Counter(Desk):
-    """Looks up what the domain declares, as a worker does before it asks."""
-
-    def run(
-        self,
-        *mutations: Mutation[Any],
-        on: Any,
-        at: datetime = AT,
-        fulfilled: Iterable[str] = (),
-        mode: Mode = Mode.COMMIT,
-    ) -> ExecutionResult[Any]:
-        context = MutationContext(actor_id="dan", reason="a test", mode=mode)
-        question = FactQuestion("billing_quotas/acme", on, mutations, context, at)
-        due = self.domain.facts_for([record(each) for each in mutations])
-        found = look_up(due, question, timeout=self.domain.options.fact_timeout)
-        return self.engine.execute(
-            mutations,
-            on,
-            context=context,
-            facts=Facts(at, fulfilled=fulfilled, looked_up=found),
-            policies=self.domain.policies,
-        )
-
-
-desk = Counter(domain)
+desk = Desk(domain)
 
 amounts = st.integers(min_value=1, max_value=1_000_000)
 changes = st.one_of(

@@ -14,24 +14,56 @@ Told = Callable[[str, bool], None]
 """Told an activity's name and whether it was local. When it raises, the workflow task fails."""
 
 
-def watched(tell: Told) -> SimplePlugin:
-    """Answer a worker's plugin that tells of every answer, however workflows are run."""
+Activate = Callable[[WorkflowActivation], Any]
+
+
+def activated(around: Callable[[WorkflowInstanceDetails, Activate], Activate]) -> SimplePlugin:
+    """Answer a worker's plugin that does something around every activation of a workflow.
+
+    Args:
+        around: Answers what is done in place of the activation that it is handed.
+    """
 
     def wrap(runner: WorkflowRunner | None) -> WorkflowRunner:
         assert runner is not None
-        return _Watched(runner, tell)
+        return _Runner(runner, around)
 
-    return _Watching("watched", workflow_runner=wrap)
-
-
-class _Watching(SimplePlugin):
-    """A type of its own: the SDK warns of two plugins of one type."""
+    # A type of its own for each: the SDK warns of two plugins of one type.
+    own: type[SimplePlugin] = type("Activated", (SimplePlugin,), {})
+    return own("activated", workflow_runner=wrap)
 
 
-class _Watched(WorkflowRunner):
-    def __init__(self, runner: WorkflowRunner, tell: Told) -> None:
+def watched(tell: Told) -> SimplePlugin:
+    """Answer a worker's plugin that tells of every answer, however workflows are run."""
+
+    def around(_: WorkflowInstanceDetails, go_on: Activate) -> Activate:
+        asked: dict[int, tuple[str, bool]] = {}
+
+        def activate(activation: WorkflowActivation) -> Any:
+            for job in activation.jobs:
+                if job.HasField("resolve_activity") and not activation.is_replaying:
+                    tell(*asked[job.resolve_activity.seq])
+            completion = go_on(activation)
+            for command in completion.successful.commands:
+                remote, local = command.schedule_activity, command.schedule_local_activity
+                for ask, is_local in ((remote, False), (local, True)):
+                    if ask.activity_type:
+                        asked[ask.seq] = (ask.activity_type, is_local)
+            return completion
+
+        return activate
+
+    return activated(around)
+
+
+class _Runner(WorkflowRunner):
+    def __init__(
+        self,
+        runner: WorkflowRunner,
+        around: Callable[[WorkflowInstanceDetails, Activate], Activate],
+    ) -> None:
         self._runner = runner
-        self._tell = tell
+        self._around = around
 
     def prepare_workflow(self, defn: _Definition) -> None:
         self._runner.prepare_workflow(defn)
@@ -41,20 +73,5 @@ class _Watched(WorkflowRunner):
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         instance = self._runner.create_instance(det)
-        go_on = instance.activate
-        asked: dict[int, tuple[str, bool]] = {}
-
-        def activate(activation: WorkflowActivation) -> Any:
-            for job in activation.jobs:
-                if job.HasField("resolve_activity") and not activation.is_replaying:
-                    self._tell(*asked[job.resolve_activity.seq])
-            completion = go_on(activation)
-            for command in completion.successful.commands:
-                remote, local = command.schedule_activity, command.schedule_local_activity
-                for ask, is_local in ((remote, False), (local, True)):
-                    if ask.activity_type:
-                        asked[ask.seq] = (ask.activity_type, is_local)
-            return completion
-
-        cast("Any", instance).activate = activate
+        cast("Any", instance).activate = self._around(det, instance.activate)
         return instance
